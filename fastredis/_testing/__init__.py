@@ -1,0 +1,1 @@
+"""Python views of C code for unit tests; development builds only."""

@@ -1,0 +1,1 @@
+"""L7: handlers of administrative commands, in Python; the log."""

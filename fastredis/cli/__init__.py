@@ -1,0 +1,1 @@
+"""The programs: fastredis-server, fastredis-benchmark."""

@@ -1,0 +1,1 @@
+"""L6: command declarations (spec/) and the handlers of data commands."""

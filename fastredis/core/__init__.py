@@ -1,0 +1,1 @@
+"""L0: what knows nothing of Redis: memory, numbers, clock, hashing, patterns."""

@@ -1,0 +1,1 @@
+"""L3: operations on values, which know no client and no protocol."""

@@ -1,0 +1,1 @@
+"""L4: clients, the command table, execution of requests, statistics."""

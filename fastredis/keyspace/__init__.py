@@ -1,0 +1,1 @@
+"""L2: key objects, databases, expiry, lazy freeing, scanning. Uses core and ds."""

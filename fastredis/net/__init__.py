@@ -1,0 +1,1 @@
+"""L5: listening sockets, the epoll reactor, the transport road."""
