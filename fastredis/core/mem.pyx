@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""Memory: mimalloc behind one interface that counts every byte.
+
+The count must be cheap (it is touched twice per SET) and right although a second
+thread frees memory. So each thread adds to a variable of its own, which is added to
+the process's total by zmem_flush; zused_memory adds the caller's own share.
+
+    main thread      own share  --+
+                                  +--> zused_memory() = total + own share
+    other threads    zmem_flush --+    (their unflushed share is a few bytes late)
+
+Where the build found no mimalloc (FASTREDIS_MIMALLOC undefined: sanitizer builds,
+platforms without its wheel), the C library's allocator serves.
+"""
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #ifdef FASTREDIS_MIMALLOC
+      #include <mimalloc.h>
+      #define raw_malloc mi_malloc
+      #define raw_calloc(n) mi_zalloc(n)
+      #define raw_realloc mi_realloc
+      #define raw_aligned(a, n) mi_malloc_aligned(n, a)
+      #define raw_free mi_free
+      #define raw_size mi_usable_size
+      #define raw_good_size mi_good_size
+      #define raw_purge() mi_collect(1)
+      #define RAW_NAME "mimalloc-" RAW_STR(MI_MALLOC_VERSION)
+      #define RAW_STR(x) RAW_STR2(x)
+      #define RAW_STR2(x) #x
+    #else
+      #ifdef __APPLE__
+        #include <malloc/malloc.h>
+        #define raw_size(p) malloc_size(p)
+        #define raw_purge() ((void)0)
+      #else
+        #include <malloc.h>
+        #define raw_size(p) malloc_usable_size((void *)(p))
+        #ifdef __GLIBC__
+          #define raw_purge() malloc_trim(0)
+        #else
+          #define raw_purge() ((void)0)
+        #endif
+      #endif
+      #define raw_malloc malloc
+      #define raw_calloc(n) calloc(1, n)
+      #define raw_realloc realloc
+      #define raw_free free
+      #define raw_good_size(n) (((n) + 8 + 15) / 16 * 16 - 8)
+      static void *raw_aligned(size_t align, size_t n) {
+          void *p = NULL;
+          return posix_memalign(&p, align, n) == 0 ? p : NULL;
+      }
+      #define RAW_NAME "libc"
+    #endif
+    static __thread int64_t zmem_own __attribute__((tls_model("initial-exec")));
+    static int64_t zmem_total;
+    #define zmem_add(n) (zmem_own += (int64_t)(n))
+    static void zmem_flush_own(void) {
+        __atomic_fetch_add(&zmem_total, zmem_own, __ATOMIC_RELAXED);
+        zmem_own = 0;
+    }
+    static int64_t zmem_sum(void) {
+        return __atomic_load_n(&zmem_total, __ATOMIC_RELAXED) + zmem_own;
+    }
+    static void zmem_die(size_t n) {
+        fprintf(stderr, "fastredis: out of memory allocating %zu bytes\\n", n);
+        abort();
+    }
+    """
+    void *raw_malloc(size_t n) noexcept nogil
+    void *raw_calloc(size_t n) noexcept nogil
+    void *raw_realloc(void *p, size_t n) noexcept nogil
+    void *raw_aligned(size_t align, size_t n) noexcept nogil
+    void raw_free(void *p) noexcept nogil
+    size_t raw_size(const void *p) noexcept nogil
+    size_t raw_good_size(size_t n) noexcept nogil
+    void raw_purge() noexcept nogil
+    const char *RAW_NAME
+    void zmem_add(ssize_t n) noexcept nogil
+    void zmem_flush_own() noexcept nogil
+    ssize_t zmem_sum() noexcept nogil
+    void zmem_die(size_t n) noexcept nogil
+
+
+# --- Allocate ---------------------------------------------------------------------
+
+
+cdef void *ztrymalloc(size_t nbytes) noexcept nogil:
+    """Return a block of nbytes, or NULL."""
+    cdef void *p = raw_malloc(nbytes)
+    if p != NULL:
+        zmem_add(<ssize_t>raw_size(p))
+    return p
+
+
+cdef void *zmalloc(size_t nbytes) noexcept nogil:
+    """Return a block of nbytes; ends the process on exhaustion."""
+    cdef void *p = raw_malloc(nbytes)
+    if p == NULL:
+        zmem_die(nbytes)
+    zmem_add(<ssize_t>raw_size(p))
+    return p
+
+
+cdef void *zcalloc(size_t nbytes) noexcept nogil:
+    """Return a zeroed block of nbytes; ends the process on exhaustion."""
+    cdef void *p = raw_calloc(nbytes)
+    if p == NULL:
+        zmem_die(nbytes)
+    zmem_add(<ssize_t>raw_size(p))
+    return p
+
+
+cdef void *zalloc_aligned(size_t align, size_t nbytes) noexcept nogil:
+    """Return a block at a multiple of align; ends the process on exhaustion."""
+    cdef void *p = raw_aligned(align, nbytes)
+    if p == NULL:
+        zmem_die(nbytes)
+    zmem_add(<ssize_t>raw_size(p))
+    return p
+
+
+cdef void *ztryrealloc(void *p, size_t nbytes) noexcept nogil:
+    """Resize a block; NULL leaves the old one as it was."""
+    cdef ssize_t before = 0 if p == NULL else <ssize_t>raw_size(p)
+    cdef void *q = raw_realloc(p, nbytes)
+    if q != NULL:
+        zmem_add(<ssize_t>raw_size(q) - before)
+    return q
+
+
+cdef void *zrealloc(void *p, size_t nbytes) noexcept nogil:
+    """Resize a block; ends the process on exhaustion."""
+    cdef void *q = ztryrealloc(p, nbytes)
+    if q == NULL:
+        zmem_die(nbytes)
+    return q
+
+
+cdef void zfree(void *p) noexcept nogil:
+    """Release a block; NULL is allowed."""
+    if p != NULL:
+        zmem_add(-<ssize_t>raw_size(p))
+        raw_free(p)
+
+
+# --- Account ----------------------------------------------------------------------
+
+
+cdef size_t zsize(const void *p) noexcept nogil:
+    """Return the bytes the block really has."""
+    return raw_size(p)
+
+
+cdef size_t zgood_size(size_t nbytes) noexcept nogil:
+    """Return the size that a request of nbytes would really take."""
+    return raw_good_size(nbytes)
+
+
+cdef size_t zused_memory() noexcept nogil:
+    """Return the bytes in use, the calling thread's up to date."""
+    cdef ssize_t n = zmem_sum()
+    return <size_t>n if n > 0 else 0
+
+
+cdef void zmem_flush() noexcept nogil:
+    """Add the calling thread's share to the total."""
+    zmem_flush_own()
+
+
+cdef void zmem_purge() noexcept nogil:
+    """Give free memory back to the system."""
+    raw_purge()
+
+
+cdef const char *zmem_name() noexcept nogil:
+    """Return the allocator's name."""
+    return RAW_NAME

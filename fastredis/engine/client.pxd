@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The structs of the engine: server, command, client. See client.pyx."""
+from cpython.object cimport PyObject
+from fastredis.core.blob cimport blob_t
+from fastredis.keyspace.db cimport db_t, dbkey_t, keyspace_t
+from fastredis.resp.parser cimport partial_t, slice_t
+from fastredis.resp.writer cimport out_pool_t, out_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    # client_t.flags
+    CLIENT_CLOSE_ASAP = 1 << 0          # to be freed; execute nothing more
+    CLIENT_CLOSE_AFTER_REPLY = 1 << 1   # to be freed once the reply is sent
+    CLIENT_AUTHENTICATED = 1 << 2
+    CLIENT_REPLY_OFF = 1 << 3
+    CLIENT_REPLY_SKIP_NEXT = 1 << 4     # CLIENT REPLY SKIP was the last command
+    CLIENT_REPLY_SKIP = 1 << 5          # ... so this one's reply is dropped
+    CLIENT_NO_TOUCH = 1 << 6
+    CLIENT_UNIX_SOCKET = 1 << 7
+    CLIENT_FAKE = 1 << 8                # no connection: Server.client, ctx.call
+    CLIENT_IN_WRITE_LIST = 1 << 9
+    CLIENT_WANT_WRITE = 1 << 10         # the socket was full: waits until it drains
+    CLIENT_PROTOCOL_ERROR = 1 << 11
+    CLIENT_TRANSPORT = 1 << 12          # on a uvloop transport, not on the epoll set
+    CLIENT_PEER_CLOSED = 1 << 13
+
+    # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..23)
+    CMD_READONLY = 1 << 0
+    CMD_WRITE = 1 << 1
+    CMD_DENYOOM = 1 << 2
+    CMD_ADMIN = 1 << 3
+    CMD_LOADING = 1 << 7
+    CMD_NO_AUTH = 1 << 13
+    CMD_PYTHON = 1 << 30
+
+    CMD_NAME_MAX = 64
+    LATENCY_BUCKETS = 480               # see engine/stats.pyx
+
+ctypedef void (*cmd_fn)(client_t *c) noexcept nogil
+
+cdef struct cmd_t:
+    char[CMD_NAME_MAX] name             # lower case; subcommands as config|get
+    int name_len
+    int arity                           # counts the name; negative: at least
+    uint32_t flags
+    int first_key, last_key, key_step   # 0: no keys
+    cmd_fn fn
+    PyObject *python                    # the handler of a CMD_PYTHON command
+    cmd_t **subcommands                 # NULL-terminated, or NULL
+    # statistics
+    uint64_t calls
+    uint64_t total_ns
+    uint64_t rejected_calls             # refused before execution
+    uint64_t failed_calls               # replied with an error
+    uint32_t *latency                   # LATENCY_BUCKETS counters, or NULL
+
+# A slow command, kept for SLOWLOG.
+cdef struct server_stats_t:
+    uint64_t commands
+    uint64_t connections
+    uint64_t rejected_connections
+    uint64_t net_in
+    uint64_t net_out
+    uint64_t error_replies
+    uint64_t protocol_errors
+    uint64_t reads
+    uint64_t writes
+    uint64_t output_limit_disconnections
+    uint64_t query_limit_disconnections
+    size_t peak_memory
+
+cdef struct output_limit_t:
+    size_t hard_nbytes                  # 0: none
+    size_t soft_nbytes                  # 0: none
+    int64_t soft_ms
+
+# One server: the state that handlers and reactor share. Several may live in a process.
+cdef struct server_t:
+    keyspace_t *ks
+    uint64_t dirty                      # changes of the data set since the start
+    int64_t now_us                      # wall clock, as of the batch being executed
+    int64_t now_ms
+    out_pool_t pool
+    void *commands                      # cmd_table_t, engine/table.pyx
+    client_t *clients                   # all that are connected, doubly linked
+    size_t nclients
+    uint64_t next_client_id
+    client_t *write_list                # clients whose reply waits to be sent
+    client_t *closing                   # clients to be freed at the end of the round
+    client_t *current                   # the client whose command is being executed
+    server_stats_t stats
+    # configuration that C code reads; set by engine/runtime.pyx
+    size_t proto_max_bulk_len
+    size_t query_buffer_limit
+    output_limit_t output_limit         # of normal clients
+    bint is_auth_required
+    bint is_lazy_user_del
+    bint is_lazy_user_flush
+    bint is_lazy_server_del
+    bint is_latency_tracked
+    int64_t slowlog_us                  # slower commands are logged; negative: none
+    void *slowlog                       # engine/slowlog.pyx
+    PyObject *runtime                   # the Engine that owns this, borrowed
+
+cdef struct client_t:
+    out_t out                           # first, so that both share an address
+    server_t *srv
+    db_t *db
+    slice_t *argv                       # borrowed, valid while the command runs
+    int argc
+    cmd_t *cmd
+    uint64_t first_key_hash             # of argv[cmd.first_key] if has_key_hash
+    bint has_key_hash
+    uint32_t flags
+    int fd                              # -1: none
+    int error_count                     # errors replied by the command being executed
+    uint64_t id
+    # --- input that waits for its rest
+    char *qbuf                          # NULL while nothing waits
+    size_t qlen
+    size_t qcap
+    size_t qneed                        # no use parsing before qlen reaches this
+    partial_t *partial                  # arguments already found in qbuf, or NULL
+    size_t qpeak                        # largest qlen lately
+    # --- output
+    void (*flush)(client_t *c) noexcept nogil   # sends c.out
+    client_t *next_write
+    int64_t soft_since_ms               # over the soft limit since; 0: is not
+    # --- identity
+    blob_t *name
+    blob_t *lib_name
+    blob_t *lib_ver
+    char[64] peer                       # address:port, or the socket's path
+    char[64] local
+    int64_t created_ms
+    int64_t active_ms                   # last request
+    uint64_t ncommands
+    uint64_t net_in
+    uint64_t net_out
+    cmd_t *last_cmd
+    client_t *next
+    client_t *prev
+    PyObject *transport                 # owned; CLIENT_TRANSPORT clients
+
+# --- Clients ------------------------------------------------------------------------
+
+# returned; linked into srv.clients unless flags has CLIENT_FAKE
+cdef client_t *client_new(server_t *srv, uint32_t flags) noexcept nogil
+# free at the end of the round; nothing more is read, executed or sent
+cdef void client_close(client_t *c) noexcept nogil
+# free all clients of srv.closing; release_fd is given each before it goes
+cdef void client_free_closing(server_t *srv) noexcept nogil
+cdef void client_free(client_t *c) noexcept nogil
+# have the reply sent at the end of the round
+cdef void client_queue_write(client_t *c) noexcept nogil
+# over an output limit? Then the client is closed and True returned
+cdef bint client_check_output_limit(client_t *c) noexcept nogil
+# back to the state of a new connection (RESET)
+cdef void client_reset(client_t *c) noexcept nogil
+cdef size_t client_nbytes(const client_t *c) noexcept nogil
+cdef void client_select(client_t *c, int index) noexcept nogil
+
+cdef inline int client_db_id(const client_t *c) noexcept nogil:
+    return c.db.id
+
+cdef inline void mark_dirty(client_t *c, uint64_t changes) noexcept nogil:
+    """Say that the command changed the data set."""
+    c.srv.dirty += changes

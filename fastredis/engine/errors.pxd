@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Error texts, each written once: clients match on them, so they are Redis's own."""
+
+cdef extern from *:
+    """
+    #ifndef FASTREDIS_ERRORS_H
+    #define FASTREDIS_ERRORS_H
+    #define ERR_SYNTAX "ERR syntax error"
+    #define ERR_WRONG_TYPE \
+        "WRONGTYPE Operation against a key holding the wrong kind of value"
+    #define ERR_NOT_INTEGER "ERR value is not an integer or out of range"
+    #define ERR_NOT_FLOAT "ERR value is not a valid float"
+    #define ERR_NO_KEY "ERR no such key"
+    #define ERR_OVERFLOW "ERR increment or decrement would overflow"
+    #define ERR_OUT_OF_RANGE "ERR index out of range"
+    #define ERR_STRING_TOO_LONG \
+        "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+    #define ERR_NO_AUTH "NOAUTH Authentication required."
+    #define ERR_WRONG_PASS "WRONGPASS invalid username-password pair or user is disabled."
+    #define ERR_NO_PROTO "NOPROTO unsupported protocol version"
+    #define ERR_DB_INDEX "ERR invalid DB index"
+    #define ERR_DB_RANGE "ERR DB index is out of range"
+    #define ERR_SAME_OBJECT "ERR source and destination objects are the same"
+    #define ERR_CURSOR "ERR invalid cursor"
+    #endif
+    """
+    const char *ERR_SYNTAX
+    const char *ERR_WRONG_TYPE
+    const char *ERR_NOT_INTEGER
+    const char *ERR_NOT_FLOAT
+    const char *ERR_NO_KEY
+    const char *ERR_OVERFLOW
+    const char *ERR_OUT_OF_RANGE
+    const char *ERR_STRING_TOO_LONG
+    const char *ERR_NO_AUTH
+    const char *ERR_WRONG_PASS
+    const char *ERR_NO_PROTO
+    const char *ERR_DB_INDEX
+    const char *ERR_DB_RANGE
+    const char *ERR_SAME_OBJECT
+    const char *ERR_CURSOR

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Databases: the only door to keys. See db.pyx.
+
+Every function that looks a key up treats one whose time has passed as absent and
+deletes it. An obj_t * is borrowed and valid until the next call that writes that key.
+"""
+from fastredis.core.blob cimport blob_t
+from fastredis.core.keyhash cimport keyhash
+from fastredis.core.rand cimport rand_t
+from fastredis.ds.hashtable cimport ht_t
+from fastredis.keyspace.expire cimport wheel_t
+from fastredis.keyspace.obj cimport obj_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+# A key to look up; its bytes are borrowed.
+cdef struct dbkey_t:
+    const char *ptr
+    size_t len
+    uint64_t hash
+
+cdef inline dbkey_t dbkey(const char *ptr, size_t nbytes) noexcept nogil:
+    """Return a key with its hash."""
+    cdef dbkey_t k
+    k.ptr = ptr
+    k.len = nbytes
+    k.hash = keyhash(ptr, nbytes)
+    return k
+
+# For the expire_ms of the db_set functions, beside a time in ms:
+cdef int64_t DB_NO_TTL "((int64_t)-1)"      # the key shall have no expiry
+cdef int64_t DB_KEEP_TTL "((int64_t)-2)"    # the key keeps the one it has
+
+cdef struct db_t:
+    keyspace_t *ks
+    ht_t *keys
+    wheel_t *wheel          # NULL before the first expiry
+    wheel_t *draining       # the wheel being rebuilt into `wheel`, or NULL
+    size_t nexpires         # keys with an expiry
+    int wheel_gen           # 0 or 1: OBJ_F_WHEEL of keys whose entry is in `wheel`
+    int id
+
+# What all databases of a server share.
+cdef struct keyspace_t:
+    db_t *dbs
+    int ndbs
+    int64_t now_ms          # wall clock, as of the request being executed
+    uint32_t lru_clock      # 24 bits, seconds
+    bint is_active_expire   # DEBUG SET-ACTIVE-EXPIRE
+    bint is_lazy_expire     # free expired values on the other thread
+    bint is_no_touch        # reads leave the access time alone
+    rand_t rand
+    # counters
+    uint64_t hits
+    uint64_t misses
+    uint64_t expired_keys
+    uint64_t expired_active
+
+cdef keyspace_t *ks_new(int ndbs) noexcept nogil
+cdef void ks_free(keyspace_t *ks) noexcept nogil
+cdef void ks_set_clock(keyspace_t *ks, int64_t now_ms) noexcept nogil
+# expire what is due, about max_ns of work; True: there is more to do
+cdef bint ks_expire_cycle(keyspace_t *ks, uint64_t max_ns) noexcept nogil
+cdef bint ks_has_expires(const keyspace_t *ks) noexcept nogil
+cdef void ks_swap(keyspace_t *ks, int a, int b) noexcept nogil
+
+# --- Find. NULL: absent.
+cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil   # counts hits and misses, touches
+cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil  # touches
+cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil        # neither
+# bring the key's cache lines near: bucket first, then the object
+cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil
+cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil
+
+# --- Set: replaces whatever was there. expire_ms: a time, DB_NO_TTL or DB_KEEP_TTL.
+# bytes are copied; canonical integers are stored as such
+cdef obj_t *db_set_bytes(db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
+cdef obj_t *db_set_int(db_t *db, const dbkey_t *key, int64_t value, int64_t expire_ms) noexcept nogil
+# value: consumed; OBJECT ENCODING says raw
+cdef obj_t *db_set_blob(db_t *db, const dbkey_t *key, blob_t *value, int64_t expire_ms) noexcept nogil
+# a value of any type; consumed
+cdef obj_t *db_set_pointer(db_t *db, const dbkey_t *key, int type, int enc, void *value, int64_t expire_ms) noexcept nogil
+
+# --- Delete. True: it was there.
+cdef bint db_delete(db_t *db, const dbkey_t *key) noexcept nogil
+cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil        # value freed on the other thread if it is large
+# returns how many keys there were
+cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil
+
+# --- Expiry. o: what a find returned; the result replaces it (it may have moved).
+cdef obj_t *db_set_expire(db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms) noexcept nogil
+cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil  # True: it had one
+
+# --- Move and copy. src must exist in db; what dst names is replaced. The expiry goes along.
+cdef void db_rename(db_t *db, const dbkey_t *src, const dbkey_t *dst) noexcept nogil
+cdef void db_move(db_t *db, const dbkey_t *key, db_t *target) noexcept nogil
+cdef void db_copy(db_t *db, const dbkey_t *src, db_t *target, const dbkey_t *dst) noexcept nogil
+
+# --- Whole database
+cdef size_t db_len(const db_t *db) noexcept nogil
+# a random key whose time has not passed; NULL: none
+cdef obj_t *db_random(db_t *db) noexcept nogil
+ctypedef void (*db_visit_fn)(void *ctx, obj_t *o) noexcept nogil
+# logically expired keys are left out; visit must not write
+cdef uint64_t db_scan(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
+cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil
+# mean of the remaining lifetimes of some keys, ms; 0 without any
+cdef int64_t db_avg_ttl(db_t *db) noexcept nogil
+cdef void db_check(db_t *db) noexcept nogil

@@ -1,0 +1,738 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""Databases: a hash table of key objects and a timing wheel of their expiries.
+
+    keyspace_t --> dbs[16]: db_t --> keys   hash table --> obj_t (key, expiry, value)
+                                 --> wheel  40 bits of the hash of each key that
+                                            has an expiry, in the slot of its time
+
+The wheel holds hashes, not pointers: an entry whose key has gone, or has been given
+another time, is stale, and is dropped when it fires.
+
+Invariant: every key with an expiry has an entry at or before its tick: exactly at its
+tick if OBJ_F_LAG is clear, somewhere before if it is set. So
+
+    a later time      leaves the entry alone and sets LAG;
+    an earlier time   adds an entry and clears LAG (the old one is stale);
+    firing            deletes the key if its time has come; else, with LAG, adds an
+                      entry at its time and clears LAG; without, drops the stale one.
+
+Stale entries (keys deleted and set again) are bounded: when there are more than twice
+as many entries as keys with an expiry, the wheel is rebuilt. The old one is drained
+into a new one a few entries at each turn and at each addition; OBJ_F_WHEEL says which
+of the two holds a key's entry.
+
+Cost: find, set, delete O(1). Threads: main thread only.
+"""
+from fastredis.core.blob cimport blob_release
+from fastredis.core.clock cimport clock_mono_ns
+from fastredis.core.mem cimport zcalloc, zfree
+from fastredis.core.num cimport num_parse_i64
+from fastredis.core.status cimport C_OK, fr_assert, fr_likely, fr_unlikely
+from fastredis.ds.hashtable cimport (
+    ht_check,
+    ht_find,
+    ht_free,
+    ht_index,
+    ht_insert,
+    ht_locate,
+    ht_lowest,
+    ht_main_bucket,
+    ht_match,
+    ht_new,
+    ht_pos_t,
+    ht_prefetch,
+    ht_random,
+    ht_remove_at,
+    ht_replace,
+    ht_scan,
+    ht_tag,
+    ht_unpack,
+    ht_visit_hash40,
+    ht_walk,
+)
+from fastredis.keyspace.expire cimport (
+    WHEEL_CLOCK_BACK,
+    WHEEL_MORE,
+    wheel_add,
+    wheel_advance,
+    wheel_drain,
+    wheel_free,
+    wheel_len,
+    wheel_new,
+    wheel_same_tick,
+    wheel_state_t,
+)
+from fastredis.keyspace.lazyfree cimport lazyfree_submit
+from fastredis.keyspace.obj cimport (
+    OBJ_ENC_BLOB,
+    OBJ_ENC_INT,
+    OBJ_F_LAG,
+    OBJ_F_RAW,
+    OBJ_F_WHEEL,
+    OBJ_NO_EXPIRE,
+    OBJ_STRING,
+    obj_copy,
+    obj_effort,
+    obj_expire_ms,
+    obj_free,
+    obj_has_expire_field,
+    obj_key,
+    obj_key_of,
+    obj_new_bytes,
+    obj_new_int,
+    obj_new_pointer,
+    obj_overwrite_bytes,
+    obj_pointer,
+    obj_renamed,
+    obj_set_int,
+    obj_set_lru,
+    obj_set_pointer,
+    obj_with_expire,
+)
+
+cdef enum:
+    STALE_FACTOR = 2            # entries a key with an expiry before a rebuild ...
+    STALE_MIN = 4096            # ... and always this many more
+    DRAIN_PER_ADD = 4           # keeps a rebuild ahead of what is added meanwhile
+    DRAIN_PER_TURN = 2048
+    EXPIRE_STEP = 256           # entries between looks at the clock
+    INT_DIGITS_MAX = 20
+    LAZY_EFFORT = 64            # values of more allocations are freed on the thread
+
+cdef uint64_t HASH40 = (1 << 40) - 1
+
+
+# --- Create and free --------------------------------------------------------------
+
+
+cdef keyspace_t *ks_new(int ndbs) noexcept nogil:
+    """Return ndbs empty databases."""
+    cdef keyspace_t *ks = <keyspace_t *>zcalloc(sizeof(keyspace_t))
+    cdef int i
+    ks.dbs = <db_t *>zcalloc(ndbs * sizeof(db_t))
+    ks.ndbs = ndbs
+    ks.is_active_expire = True
+    ks.rand.state = clock_mono_ns()
+    for i in range(ndbs):
+        ks.dbs[i].ks = ks
+        ks.dbs[i].id = i
+        ks.dbs[i].keys = ht_new(obj_key_of)
+    return ks
+
+
+cdef void _free_visit(void *ctx, void *entry) noexcept nogil:
+    obj_free(<obj_t *>entry)
+
+
+cdef void _free_table(void *table) noexcept nogil:
+    ht_walk(<ht_t *>table, _free_visit, NULL)
+    ht_free(<ht_t *>table)
+
+
+cdef void _free_wheels(db_t *db) noexcept nogil:
+    wheel_free(db.wheel)
+    wheel_free(db.draining)
+    db.wheel = NULL
+    db.draining = NULL
+    db.nexpires = 0
+
+
+cdef void ks_free(keyspace_t *ks) noexcept nogil:
+    """Free all databases and their keys; NULL is allowed."""
+    cdef int i
+    if ks == NULL:
+        return
+    for i in range(ks.ndbs):
+        _free_table(ks.dbs[i].keys)
+        _free_wheels(&ks.dbs[i])
+    zfree(ks.dbs)
+    zfree(ks)
+
+
+cdef void ks_set_clock(keyspace_t *ks, int64_t now_ms) noexcept nogil:
+    """Set the time that all following requests see."""
+    ks.now_ms = now_ms
+    ks.lru_clock = <uint32_t>(now_ms // 1000) & 0xFFFFFF
+
+
+cdef void ks_swap(keyspace_t *ks, int a, int b) noexcept nogil:
+    """Exchange the contents of two databases."""
+    cdef db_t keep = ks.dbs[a]
+    ks.dbs[a] = ks.dbs[b]
+    ks.dbs[b] = keep
+    ks.dbs[a].id = a
+    ks.dbs[b].id = b
+
+
+# --- Expiry and the wheel ---------------------------------------------------------
+
+
+cdef inline bint _is_expired(const db_t *db, const obj_t *o) noexcept nogil:
+    cdef int64_t when
+    if fr_likely(not obj_has_expire_field(o)):
+        return False
+    when = obj_expire_ms(o)
+    return when != OBJ_NO_EXPIRE and when <= db.ks.now_ms
+
+
+cdef void _wheel_put(
+    db_t *db, obj_t *o, uint64_t hash, int64_t expire_ms
+) noexcept nogil:
+    """Add the entry that matters from now on."""
+    cdef size_t n
+    if db.wheel == NULL:
+        db.wheel = wheel_new(db.ks.now_ms)
+    wheel_add(db.wheel, hash & HASH40, expire_ms)
+    o.flags &= ~(OBJ_F_LAG | OBJ_F_WHEEL)
+    if db.wheel_gen:
+        o.flags |= OBJ_F_WHEEL
+    if db.draining != NULL:
+        _drain(db, DRAIN_PER_ADD)
+    else:
+        n = wheel_len(db.wheel)
+        if n > STALE_MIN and n - STALE_MIN > STALE_FACTOR * (db.nexpires + 1):
+            _rebuild(db)
+
+
+cdef void _rebuild(db_t *db) noexcept nogil:
+    """Start a new wheel; what the old one holds is looked at step by step."""
+    if db.draining != NULL:
+        # both would have to be drained: finish the older one first
+        while db.draining != NULL:
+            _drain(db, DRAIN_PER_TURN)
+    db.draining = db.wheel
+    db.wheel = wheel_new(db.ks.now_ms)
+    db.wheel_gen ^= 1
+
+
+cdef void _drain_visit(void *ctx, void *entry) noexcept nogil:
+    """Give a key whose entry was in the old wheel one in the new wheel."""
+    cdef db_t *db = <db_t *>ctx
+    cdef obj_t *o = <obj_t *>entry
+    cdef int64_t when = obj_expire_ms(o)
+    cdef size_t n
+    cdef const char *k
+    if when == OBJ_NO_EXPIRE:
+        return
+    if ((o.flags & OBJ_F_WHEEL) != 0) == (db.wheel_gen != 0):
+        return
+    k = obj_key(o, &n)
+    wheel_add(db.wheel, keyhash(k, n) & HASH40, when)
+    o.flags ^= OBJ_F_WHEEL
+    o.flags &= ~OBJ_F_LAG
+
+
+cdef void _drain_fire(void *ctx, uint64_t payload) noexcept nogil:
+    cdef db_t *db = <db_t *>ctx
+    ht_visit_hash40(db.keys, payload, _drain_visit, ctx)
+
+
+cdef void _drain(db_t *db, size_t n) noexcept nogil:
+    """Move up to n entries of the old wheel to the new one."""
+    if wheel_drain(db.draining, n, _drain_fire, db) < n:
+        wheel_free(db.draining)
+        db.draining = NULL
+
+
+cdef void _fire_visit(void *ctx, void *entry) noexcept nogil:
+    """Act on a key whose entry came due."""
+    cdef db_t *db = <db_t *>ctx
+    cdef obj_t *o = <obj_t *>entry
+    cdef int64_t when = obj_expire_ms(o)
+    cdef dbkey_t key
+    if when == OBJ_NO_EXPIRE:
+        return
+    if when > db.ks.now_ms:
+        if o.flags & OBJ_F_LAG:
+            key.ptr = obj_key(o, &key.len)
+            wheel_add(db.wheel, keyhash(key.ptr, key.len) & HASH40, when)
+            o.flags &= ~(OBJ_F_LAG | OBJ_F_WHEEL)
+            if db.wheel_gen:
+                o.flags |= OBJ_F_WHEEL
+        return
+    key.ptr = obj_key(o, &key.len)
+    key.hash = keyhash(key.ptr, key.len)
+    db.ks.expired_keys += 1
+    db.ks.expired_active += 1
+    _remove(db, ht_locate(db.keys, key.ptr, key.len, key.hash), key.hash,
+            db.ks.is_lazy_expire)
+
+
+cdef void _fire(void *ctx, uint64_t payload) noexcept nogil:
+    cdef db_t *db = <db_t *>ctx
+    ht_visit_hash40(db.keys, payload, _fire_visit, ctx)
+
+
+cdef bint ks_expire_cycle(keyspace_t *ks, uint64_t max_ns) noexcept nogil:
+    """Delete what is due; return whether the time was up before all was done."""
+    cdef uint64_t end = clock_mono_ns() + max_ns
+    cdef int i
+    cdef size_t budget
+    cdef db_t *db
+    cdef wheel_state_t state
+    if not ks.is_active_expire:
+        return False
+    for i in range(ks.ndbs):
+        db = &ks.dbs[i]
+        if db.wheel == NULL:
+            continue
+        while True:
+            budget = EXPIRE_STEP
+            if db.draining != NULL:
+                state = wheel_advance(db.draining, ks.now_ms, &budget, _fire, db)
+                if state == WHEEL_MORE:
+                    if clock_mono_ns() >= end:
+                        return True
+                    continue
+                budget = EXPIRE_STEP
+            state = wheel_advance(db.wheel, ks.now_ms, &budget, _fire, db)
+            if state == WHEEL_CLOCK_BACK:
+                _rebuild(db)
+            elif state != WHEEL_MORE:
+                break
+            if clock_mono_ns() >= end:
+                return True
+        if db.draining != NULL:
+            _drain(db, DRAIN_PER_TURN)
+        if db.nexpires == 0 and db.draining == NULL and wheel_len(db.wheel) == 0:
+            wheel_free(db.wheel)
+            db.wheel = NULL
+    return False
+
+
+cdef bint ks_has_expires(const keyspace_t *ks) noexcept nogil:
+    """Return whether any database has a wheel to turn."""
+    cdef int i
+    for i in range(ks.ndbs):
+        if ks.dbs[i].wheel != NULL:
+            return True
+    return False
+
+
+cdef void _expire_changed(
+    db_t *db, obj_t *o, uint64_t hash, int64_t before, int64_t after
+) noexcept nogil:
+    """Keep count and wheel right after o's expiry was changed."""
+    if after == OBJ_NO_EXPIRE:
+        if before != OBJ_NO_EXPIRE:
+            db.nexpires -= 1
+    elif before == OBJ_NO_EXPIRE:
+        db.nexpires += 1
+        _wheel_put(db, o, hash, after)
+    elif after < before:
+        _wheel_put(db, o, hash, after)
+    elif not wheel_same_tick(before, after):
+        o.flags |= OBJ_F_LAG
+
+
+# --- Find -------------------------------------------------------------------------
+
+
+cdef void _remove(
+    db_t *db, ht_pos_t pos, uint64_t hash, bint is_lazy
+) noexcept nogil:
+    """Delete the key at a place."""
+    cdef obj_t *o = <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
+    if obj_expire_ms(o) != OBJ_NO_EXPIRE:
+        db.nexpires -= 1
+    ht_remove_at(db.keys, pos, hash)
+    _dispose(o, is_lazy)
+
+
+cdef void _free_obj(void *o) noexcept nogil:
+    obj_free(<obj_t *>o)
+
+
+cdef void _dispose(obj_t *o, bint is_lazy) noexcept nogil:
+    """Free an object that is in no table any more."""
+    cdef size_t effort
+    if is_lazy:
+        effort = obj_effort(o)
+        if effort > LAZY_EFFORT:
+            lazyfree_submit(_free_obj, o, 1)
+            return
+    obj_free(o)
+
+
+cdef void _expire_now(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Delete a key that a reader found to be past its time."""
+    db.ks.expired_keys += 1
+    _remove(db, ht_locate(db.keys, key.ptr, key.len, key.hash), key.hash,
+            db.ks.is_lazy_expire)
+
+
+cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Return the key's object without any trace of the look-up."""
+    cdef obj_t *o = <obj_t *>ht_find(db.keys, key.ptr, key.len, key.hash)
+    if o != NULL and fr_unlikely(_is_expired(db, o)):
+        _expire_now(db, key)
+        return NULL
+    return o
+
+
+cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Return the key's object for a reader."""
+    cdef obj_t *o = db_peek(db, key)
+    if o == NULL:
+        db.ks.misses += 1
+        return NULL
+    db.ks.hits += 1
+    if not db.ks.is_no_touch:
+        obj_set_lru(o, db.ks.lru_clock)
+    return o
+
+
+cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Return the key's object for a writer."""
+    cdef obj_t *o = db_peek(db, key)
+    if o != NULL and not db.ks.is_no_touch:
+        obj_set_lru(o, db.ks.lru_clock)
+    return o
+
+
+cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil:
+    """Have the key's bucket loaded."""
+    ht_prefetch(ht_main_bucket(db.keys, ht_index(db.keys, hash)))
+
+
+cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil:
+    """Have the object loaded that has the key's tag in its bucket."""
+    cdef void *b = ht_main_bucket(db.keys, ht_index(db.keys, hash))
+    cdef unsigned int m = ht_match(b, ht_tag(hash))
+    if m:
+        ht_prefetch(ht_unpack(
+            ht_main_bucket(db.keys, ht_index(db.keys, hash)).ptrs[ht_lowest(m)]))
+
+
+# --- Set --------------------------------------------------------------------------
+
+
+cdef obj_t *_put(
+    db_t *db, const dbkey_t *key, ht_pos_t pos, obj_t *o, int64_t before, int64_t after
+) noexcept nogil:
+    """Put a new object in place of the one at pos, if any."""
+    cdef obj_t *old
+    obj_set_lru(o, db.ks.lru_clock)
+    if pos.bucket == NULL:
+        ht_insert(db.keys, o, key.hash)
+    else:
+        old = <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
+        o.flags |= old.flags & (OBJ_F_LAG | OBJ_F_WHEEL)
+        ht_replace(pos, o)
+        _dispose(old, True)
+    if before != after:
+        _expire_changed(db, o, key.hash, before, after)
+    return o
+
+
+cdef inline obj_t *_old(db_t *db, ht_pos_t pos) noexcept nogil:
+    return NULL if pos.bucket == NULL else \
+        <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
+
+
+cdef inline int64_t _expire_before(const obj_t *old) noexcept nogil:
+    return OBJ_NO_EXPIRE if old == NULL else obj_expire_ms(old)
+
+
+cdef inline int64_t _expire_after(
+    db_t *db, int64_t before, int64_t expire_ms
+) noexcept nogil:
+    """Return the expiry that the caller of a db_set function asked for."""
+    if expire_ms != DB_KEEP_TTL:
+        return expire_ms
+    if before != OBJ_NO_EXPIRE and before <= db.ks.now_ms:
+        return OBJ_NO_EXPIRE    # it had expired: what is set now is a new key
+    return before
+
+
+cdef obj_t *_reuse(
+    db_t *db, const dbkey_t *key, ht_pos_t pos, obj_t *o, int64_t before, int64_t after
+) noexcept nogil:
+    """The object at pos has got its new value in place; give it its expiry."""
+    cdef obj_t *moved = o
+    if before != after:
+        moved = obj_with_expire(o, after)
+        if moved != o:
+            ht_replace(pos, moved)
+        _expire_changed(db, moved, key.hash, before, after)
+    obj_set_lru(moved, db.ks.lru_clock)
+    return moved
+
+
+cdef obj_t *db_set_int(
+    db_t *db, const dbkey_t *key, int64_t value, int64_t expire_ms
+) noexcept nogil:
+    """Set a key to an integer."""
+    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef obj_t *old = _old(db, pos)
+    cdef int64_t before = _expire_before(old)
+    cdef int64_t after = _expire_after(db, before, expire_ms)
+    if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_INT << 4):
+        obj_set_int(old, value)
+        return _reuse(db, key, pos, old, before, after)
+    return _put(db, key, pos, obj_new_int(key.ptr, key.len, value, after),
+                before, after)
+
+
+cdef obj_t *db_set_bytes(
+    db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms
+) noexcept nogil:
+    """Set a key to a string; an integer in canonical form is stored as one."""
+    cdef ht_pos_t pos
+    cdef obj_t *old
+    cdef int64_t before, after, number
+    if 0 < nbytes <= INT_DIGITS_MAX and <unsigned char>value[nbytes - 1] <= 57:
+        if num_parse_i64(value, nbytes, &number) == C_OK:
+            return db_set_int(db, key, number, expire_ms)
+    pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    old = _old(db, pos)
+    before = _expire_before(old)
+    after = _expire_after(db, before, expire_ms)
+    if old != NULL and obj_overwrite_bytes(old, value, nbytes):
+        return _reuse(db, key, pos, old, before, after)
+    return _put(db, key, pos,
+                obj_new_bytes(key.ptr, key.len, value, nbytes, after), before, after)
+
+
+cdef obj_t *db_set_pointer(
+    db_t *db, const dbkey_t *key, int type, int enc, void *value, int64_t expire_ms
+) noexcept nogil:
+    """Set a key to a value of any type, which is consumed."""
+    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef int64_t before = _expire_before(_old(db, pos))
+    cdef int64_t after = _expire_after(db, before, expire_ms)
+    return _put(db, key, pos,
+                obj_new_pointer(key.ptr, key.len, type, enc, value, after),
+                before, after)
+
+
+cdef obj_t *db_set_blob(
+    db_t *db, const dbkey_t *key, blob_t *value, int64_t expire_ms
+) noexcept nogil:
+    """Set a key to a string that may be changed in place; value is consumed."""
+    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef obj_t *old = _old(db, pos)
+    cdef obj_t *o
+    cdef int64_t before = _expire_before(old)
+    cdef int64_t after = _expire_after(db, before, expire_ms)
+    if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_BLOB << 4):
+        blob_release(<blob_t *>obj_pointer(old))
+        obj_set_pointer(old, value)
+        old.flags |= OBJ_F_RAW
+        return _reuse(db, key, pos, old, before, after)
+    o = obj_new_pointer(key.ptr, key.len, OBJ_STRING, OBJ_ENC_BLOB, value, after)
+    o.flags |= OBJ_F_RAW
+    return _put(db, key, pos, o, before, after)
+
+
+# --- Delete -----------------------------------------------------------------------
+
+
+cdef bint _delete(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil:
+    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef bint was_expired
+    if pos.bucket == NULL:
+        return False
+    was_expired = _is_expired(db, _old(db, pos))
+    if was_expired:
+        db.ks.expired_keys += 1
+    _remove(db, pos, key.hash, is_lazy)
+    return not was_expired
+
+
+cdef bint db_delete(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Delete a key and free its value here."""
+    return _delete(db, key, False)
+
+
+cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Delete a key; a value of many allocations is freed on the other thread."""
+    return _delete(db, key, True)
+
+
+cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil:
+    """Delete all keys; is_async: free them on the other thread."""
+    cdef ht_t *table = db.keys
+    cdef size_t n = table.used
+    db.keys = ht_new(obj_key_of)
+    _free_wheels(db)
+    if is_async and n:
+        lazyfree_submit(_free_table, table, n)
+    else:
+        _free_table(table)
+    return n
+
+
+# --- Change the expiry ------------------------------------------------------------
+
+
+cdef obj_t *db_set_expire(
+    db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms
+) noexcept nogil:
+    """Give a key an expiry; returns its object, which may have moved."""
+    cdef int64_t before = obj_expire_ms(o)
+    cdef obj_t *moved
+    cdef ht_pos_t pos
+    if before == expire_ms:
+        return o
+    pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    moved = obj_with_expire(o, expire_ms)
+    if moved != o:
+        ht_replace(pos, moved)
+    _expire_changed(db, moved, key.hash, before, expire_ms)
+    return moved
+
+
+cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
+    """Take a key's expiry away; return whether it had one."""
+    if obj_expire_ms(o) == OBJ_NO_EXPIRE:
+        return False
+    db_set_expire(db, key, o, OBJ_NO_EXPIRE)
+    return True
+
+
+# --- Move and copy ----------------------------------------------------------------
+
+
+cdef obj_t *_take(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Take a key's object out of the table, without freeing it."""
+    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef obj_t *o
+    fr_assert(pos.bucket != NULL)
+    o = _old(db, pos)
+    if obj_expire_ms(o) != OBJ_NO_EXPIRE:
+        db.nexpires -= 1
+    ht_remove_at(db.keys, pos, key.hash)
+    return o
+
+
+cdef void _install(
+    db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms
+) noexcept nogil:
+    """Put an object that has this expiry under a key, replacing what is there."""
+    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef int64_t before = _expire_before(_old(db, pos))
+    o.flags &= ~(OBJ_F_LAG | OBJ_F_WHEEL)
+    if pos.bucket != NULL:
+        if before != OBJ_NO_EXPIRE:
+            db.nexpires -= 1
+        _dispose(_old(db, pos), True)
+        ht_replace(pos, o)
+    else:
+        ht_insert(db.keys, o, key.hash)
+    _expire_changed(db, o, key.hash, OBJ_NO_EXPIRE, expire_ms)
+
+
+cdef void db_rename(
+    db_t *db, const dbkey_t *src, const dbkey_t *dst
+) noexcept nogil:
+    """Put src's value and expiry under dst; src != dst."""
+    cdef obj_t *o = _take(db, src)
+    cdef int64_t when = obj_expire_ms(o)
+    _install(db, dst, obj_renamed(o, dst.ptr, dst.len, when), when)
+
+
+cdef void db_move(db_t *db, const dbkey_t *key, db_t *target) noexcept nogil:
+    """Put a key into another database."""
+    cdef obj_t *o = _take(db, key)
+    _install(target, key, o, obj_expire_ms(o))
+
+
+cdef void db_copy(
+    db_t *db, const dbkey_t *src, db_t *target, const dbkey_t *dst
+) noexcept nogil:
+    """Put a copy of src, with its expiry, under dst of another or the same database."""
+    cdef obj_t *o = <obj_t *>ht_find(db.keys, src.ptr, src.len, src.hash)
+    cdef int64_t when
+    fr_assert(o != NULL)
+    when = obj_expire_ms(o)
+    o = obj_copy(o, dst.ptr, dst.len, when)
+    obj_set_lru(o, db.ks.lru_clock)
+    _install(target, dst, o, when)
+
+
+# --- Whole database ---------------------------------------------------------------
+
+
+cdef size_t db_len(const db_t *db) noexcept nogil:
+    """Return the number of keys; those past their time count until they are gone."""
+    return db.keys.used
+
+
+cdef obj_t *db_random(db_t *db) noexcept nogil:
+    """Return a random key's object."""
+    cdef obj_t *o
+    cdef dbkey_t key
+    while db.keys.used:
+        o = <obj_t *>ht_random(db.keys, &db.ks.rand)
+        if not _is_expired(db, o):
+            return o
+        key.ptr = obj_key(o, &key.len)
+        key.hash = keyhash(key.ptr, key.len)
+        _expire_now(db, &key)
+    return NULL
+
+
+cdef struct visit_t:
+    db_t *db
+    db_visit_fn visit
+    void *ctx
+
+
+cdef void _live_visit(void *ctx, void *entry) noexcept nogil:
+    cdef visit_t *v = <visit_t *>ctx
+    if not _is_expired(v.db, <obj_t *>entry):
+        v.visit(v.ctx, <obj_t *>entry)
+
+
+cdef uint64_t db_scan(
+    db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx
+) noexcept nogil:
+    """Visit the keys of one cursor step; return the next cursor, 0 at the end."""
+    cdef visit_t v
+    v.db = db
+    v.visit = visit
+    v.ctx = ctx
+    return ht_scan(db.keys, cursor, _live_visit, &v)
+
+
+cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil:
+    """Visit every key."""
+    cdef visit_t v
+    v.db = db
+    v.visit = visit
+    v.ctx = ctx
+    ht_walk(db.keys, _live_visit, &v)
+
+
+cdef int64_t db_avg_ttl(db_t *db) noexcept nogil:
+    """Return the mean remaining lifetime of a sample of keys, in ms."""
+    cdef int64_t total = 0, when
+    cdef int n = 0, i
+    cdef obj_t *o
+    if db.nexpires == 0:
+        return 0
+    for i in range(64):
+        o = <obj_t *>ht_random(db.keys, &db.ks.rand)
+        when = obj_expire_ms(o)
+        if when > db.ks.now_ms:
+            total += (when - db.ks.now_ms - total) // (n + 1)
+            n += 1
+    return total
+
+
+cdef void _count_expires(void *ctx, void *entry) noexcept nogil:
+    if obj_expire_ms(<obj_t *>entry) != OBJ_NO_EXPIRE:
+        (<size_t *>ctx)[0] += 1
+
+
+cdef void db_check(db_t *db) noexcept nogil:
+    """Walk every invariant; ends the process on a violation."""
+    cdef size_t n = 0
+    ht_check(db.keys)
+    ht_walk(db.keys, _count_expires, &n)
+    fr_assert(n == db.nexpires)
+    if n:
+        fr_assert(db.wheel != NULL)
+        fr_assert(wheel_len(db.wheel) + (
+            wheel_len(db.draining) if db.draining != NULL else 0) >= n)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Key objects: a key, its expiry and its value in one allocation. See obj.pyx."""
+from fastredis.core.blob cimport blob_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef enum obj_type_t:
+    OBJ_STRING = 0
+    OBJ_LIST = 1
+    OBJ_SET = 2
+    OBJ_ZSET = 3
+    OBJ_HASH = 4
+    OBJ_MODULE = 5
+    OBJ_STREAM = 6
+
+# How the value is stored (not what OBJECT ENCODING says: see obj_encoding_name).
+cdef enum obj_enc_t:
+    OBJ_ENC_INLINE = 0      # the bytes, within the object
+    OBJ_ENC_INT = 1         # an int64
+    OBJ_ENC_BLOB = 2        # a blob_t *
+
+cdef enum:
+    # flags; the low three choose the header's size
+    OBJ_F_WIDE = 1          # key or value length over 255: 32-bit lengths
+    OBJ_F_EXPIRE = 2        # a 48-bit expiry follows the header
+    OBJ_F_EXPIRE_WIDE = 4   # a 64-bit one (times after the year 10889)
+    OBJ_F_LAG = 8           # the wheel's entry is earlier than the expiry
+    OBJ_F_WHEEL = 16        # which of the wheel's two generations has the entry
+    OBJ_F_RAW = 32          # changed in place: OBJECT ENCODING says raw
+    OBJ_HEADER_FLAGS = 7
+
+    OBJ_INLINE_MAX = 1024   # longer values are blobs, sent without a copy
+    OBJ_EMBSTR_MAX = 44     # OBJECT ENCODING's border between embstr and raw
+    OBJ_LRU_MAX = 0xFFFFFF
+
+cdef int64_t OBJ_NO_EXPIRE "((int64_t)-1)"
+
+cdef struct obj_t:
+    uint8_t kind            # obj_type_t | obj_enc_t << 4
+    uint8_t flags           # OBJ_F_*
+    uint8_t lru[3]          # seconds of the LRU clock, or LFU minutes and counter
+    uint8_t key_len         # small header only
+    uint8_t value_len       # small header only
+
+# What the layers above give for each type; set by obj_ops_set.
+cdef struct obj_ops_t:
+    void (*free)(int enc, void *value) noexcept nogil
+    # returned: a copy; the encoding is the same
+    void *(*copy)(int enc, const void *value) noexcept nogil
+    size_t (*nbytes)(int enc, const void *value, size_t samples) noexcept nogil
+    # number of allocations to free, to decide on lazy freeing
+    size_t (*effort)(int enc, const void *value) noexcept nogil
+    const char *(*encoding)(int enc, const void *value) noexcept nogil
+
+cdef void obj_ops_set(int type, const obj_ops_t *ops) noexcept nogil
+
+# returned; expire_ms OBJ_NO_EXPIRE for none. The value is copied (bytes) or consumed.
+cdef obj_t *obj_new_bytes(const char *key, size_t key_len, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
+cdef obj_t *obj_new_int(const char *key, size_t key_len, int64_t value, int64_t expire_ms) noexcept nogil
+cdef obj_t *obj_new_pointer(const char *key, size_t key_len, int type, int enc, void *value, int64_t expire_ms) noexcept nogil
+# returned; another key with the value of o, copied; without flags and expiry of o
+cdef obj_t *obj_copy(const obj_t *o, const char *key, size_t key_len, int64_t expire_ms) noexcept nogil
+# consumed and returned: the same object with room for an expiry, or under another key
+cdef obj_t *obj_with_expire(obj_t *o, int64_t expire_ms) noexcept nogil
+cdef obj_t *obj_renamed(obj_t *o, const char *key, size_t key_len, int64_t expire_ms) noexcept nogil
+# True: the new value was put into the object itself
+cdef bint obj_overwrite_bytes(obj_t *o, const char *value, size_t nbytes) noexcept nogil
+# frees object and value; NULL is allowed
+cdef void obj_free(obj_t *o) noexcept nogil
+cdef size_t obj_nbytes(const obj_t *o, size_t samples) noexcept nogil
+cdef size_t obj_effort(const obj_t *o) noexcept nogil
+cdef const char *obj_encoding_name(const obj_t *o) noexcept nogil
+cdef const char *obj_type_name(int type) noexcept nogil
+# ht_key_fn of a database's table
+cdef const char *obj_key_of(const void *entry, size_t *len_out) noexcept nogil
+
+cdef extern from *:
+    """
+    #ifndef FASTREDIS_OBJ_H
+    #define FASTREDIS_OBJ_H
+    #include <stdint.h>
+    #include <string.h>
+    /* bytes before the key, by flags & OBJ_HEADER_FLAGS: header and expiry */
+    static const uint8_t obj_header_nbytes[8] = {7, 16, 13, 22, 15, 24, 15, 24};
+    static inline int64_t obj_load48(const char *p) {
+        uint64_t v = 0; memcpy(&v, p, 6); return (int64_t)v;
+    }
+    static inline void obj_store48(char *p, int64_t v) { memcpy(p, &v, 6); }
+    #define OBJ_EXPIRE48_NONE ((int64_t)0xFFFFFFFFFFFF)
+    #endif
+    """
+    const uint8_t obj_header_nbytes[8]
+    int64_t obj_load48(const char *p) noexcept nogil
+    void obj_store48(char *p, int64_t v) noexcept nogil
+    const int64_t OBJ_EXPIRE48_NONE
+
+# --- Accessors ----------------------------------------------------------------------
+
+cdef inline int obj_type(const obj_t *o) noexcept nogil:
+    return o.kind & 15
+
+cdef inline int obj_enc(const obj_t *o) noexcept nogil:
+    return o.kind >> 4
+
+cdef inline char *obj_key(const obj_t *o, size_t *len_out) noexcept nogil:
+    """Return the key's bytes, borrowed."""
+    cdef uint32_t n
+    if o.flags & OBJ_F_WIDE:
+        memcpy(&n, <const char *>o + 8, 4)
+        len_out[0] = n
+    else:
+        len_out[0] = o.key_len
+    return <char *>o + obj_header_nbytes[o.flags & OBJ_HEADER_FLAGS]
+
+cdef inline char *obj_payload(const obj_t *o) noexcept nogil:
+    """Return where the value is stored: its bytes, its int64, or its pointer
+    (none of them aligned)."""
+    cdef size_t n
+    cdef char *k = obj_key(o, &n)
+    return k + n
+
+cdef inline size_t obj_inline_len(const obj_t *o) noexcept nogil:
+    """Return the length of an OBJ_ENC_INLINE value."""
+    cdef uint32_t n
+    if o.flags & OBJ_F_WIDE:
+        memcpy(&n, <const char *>o + 12, 4)
+        return n
+    return o.value_len
+
+cdef inline int64_t obj_int(const obj_t *o) noexcept nogil:
+    """Return an OBJ_ENC_INT value."""
+    cdef int64_t v
+    memcpy(&v, obj_payload(o), 8)
+    return v
+
+cdef inline void obj_set_int(obj_t *o, int64_t v) noexcept nogil:
+    """Replace an OBJ_ENC_INT value."""
+    memcpy(obj_payload(o), &v, 8)
+
+cdef inline void *obj_pointer(const obj_t *o) noexcept nogil:
+    """Return the pointer that is the value of every other encoding."""
+    cdef void *v
+    memcpy(&v, obj_payload(o), sizeof(void *))
+    return v
+
+cdef inline void obj_set_pointer(obj_t *o, void *v) noexcept nogil:
+    """Replace the pointer, after the value has moved."""
+    memcpy(obj_payload(o), &v, sizeof(void *))
+
+cdef inline bint obj_has_expire_field(const obj_t *o) noexcept nogil:
+    """Return whether the object has room for an expiry, set or not."""
+    return (o.flags & (OBJ_F_EXPIRE | OBJ_F_EXPIRE_WIDE)) != 0
+
+cdef inline int64_t obj_expire_ms(const obj_t *o) noexcept nogil:
+    """Return the expiry in ms of the wall clock, or OBJ_NO_EXPIRE."""
+    cdef int64_t v
+    cdef const char *p
+    if not obj_has_expire_field(o):
+        return OBJ_NO_EXPIRE
+    p = <const char *>o + (16 if o.flags & OBJ_F_WIDE else 7)
+    if o.flags & OBJ_F_EXPIRE_WIDE:
+        memcpy(&v, p, 8)
+        return v
+    v = obj_load48(p)
+    return OBJ_NO_EXPIRE if v == OBJ_EXPIRE48_NONE else v
+
+cdef inline uint32_t obj_lru(const obj_t *o) noexcept nogil:
+    return o.lru[0] | (o.lru[1] << 8) | (<uint32_t>o.lru[2] << 16)
+
+cdef inline void obj_set_lru(obj_t *o, uint32_t v) noexcept nogil:
+    """Store 24 bits; a clean cache line stays clean if nothing changed."""
+    if obj_lru(o) != v:
+        o.lru[0] = v & 255
+        o.lru[1] = (v >> 8) & 255
+        o.lru[2] = (v >> 16) & 255
