@@ -3,9 +3,9 @@
 from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_t
 from fastredis.keyspace.db cimport db_t, dbkey_t, keyspace_t
-from fastredis.resp.parser cimport partial_t, slice_t
+from fastredis.resp.parser cimport argv_t, partial_t, slice_t
 from fastredis.resp.writer cimport out_pool_t, out_t
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef enum:
     # client_t.flags
@@ -49,12 +49,11 @@ cdef struct cmd_t:
     cmd_t **subcommands                 # NULL-terminated, or NULL
     # statistics
     uint64_t calls
-    uint64_t total_ns
+    uint64_t total_ticks                # of core.clock's counter
     uint64_t rejected_calls             # refused before execution
     uint64_t failed_calls               # replied with an error
     uint32_t *latency                   # LATENCY_BUCKETS counters, or NULL
 
-# A slow command, kept for SLOWLOG.
 cdef struct server_stats_t:
     uint64_t commands
     uint64_t connections
@@ -63,8 +62,8 @@ cdef struct server_stats_t:
     uint64_t net_out
     uint64_t error_replies
     uint64_t protocol_errors
-    uint64_t reads
-    uint64_t writes
+    uint64_t reads                      # recv calls that brought something
+    uint64_t writes                     # send calls
     uint64_t output_limit_disconnections
     uint64_t query_limit_disconnections
     size_t peak_memory
@@ -89,17 +88,19 @@ cdef struct server_t:
     client_t *closing                   # clients to be freed at the end of the round
     client_t *current                   # the client whose command is being executed
     server_stats_t stats
-    # configuration that C code reads; set by engine/runtime.pyx
+    # configuration that C code reads; set by Engine.set_option
+    size_t max_clients
+    int64_t idle_timeout_ms             # 0: none
+    int keepalive_s                     # 0: none
     size_t proto_max_bulk_len
     size_t query_buffer_limit
     output_limit_t output_limit         # of normal clients
-    bint is_auth_required
     bint is_lazy_user_del
     bint is_lazy_user_flush
     bint is_lazy_server_del
     bint is_latency_tracked
-    int64_t slowlog_us                  # slower commands are logged; negative: none
-    void *slowlog                       # engine/slowlog.pyx
+    blob_t *password                    # of the default user; NULL: none
+    argv_t argv                         # arguments of the batch being executed
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:

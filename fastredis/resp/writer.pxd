@@ -55,6 +55,10 @@ cdef void out_consume(out_t *o, size_t nbytes) noexcept nogil
 cdef void out_clear(out_t *o) noexcept nogil
 # close the last block's count so that the chain can be read; appending may go on
 cdef void out_seal(out_t *o) noexcept nogil
+# an empty reply of the same pool and protocol version; what is appended to it can be
+# dropped by out_clear, or put behind o by out_join, which leaves it empty
+cdef out_t out_apart(const out_t *o) noexcept nogil
+cdef void out_join(out_t *o, out_t *apart) noexcept nogil
 cdef void resp_double(out_t *o, double value) noexcept nogil
 # text: as formatted by the caller (long doubles, big numbers)
 cdef void resp_error(out_t *o, const char *text, size_t nbytes) noexcept nogil

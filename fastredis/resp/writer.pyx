@@ -231,6 +231,36 @@ cdef void out_clear(out_t *o) noexcept nogil:
         out_consume(o, 0)
 
 
+cdef out_t out_apart(const out_t *o) noexcept nogil:
+    """Return an empty reply beside o."""
+    cdef out_t apart
+    apart.pos = apart.end = NULL
+    apart.first = apart.last = NULL
+    apart.pool = <out_pool_t *>o.pool
+    apart.nsealed = 0
+    apart.resp = o.resp
+    return apart
+
+
+cdef void out_join(out_t *o, out_t *apart) noexcept nogil:
+    """Put the blocks of apart behind those of o."""
+    if apart.first == NULL:
+        return
+    if o.last == NULL:
+        o.first = apart.first
+    else:
+        out_seal(o)
+        o.nsealed += o.last.nbytes
+        o.last.next = apart.first
+    o.nsealed += apart.nsealed
+    o.last = apart.last
+    o.pos = apart.pos
+    o.end = apart.end
+    apart.first = apart.last = NULL
+    apart.pos = apart.end = NULL
+    apart.nsealed = 0
+
+
 # --- Values that are rare ---------------------------------------------------------
 
 

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""From bytes to executed commands: one batch after the other.
+
+    bytes of one read
+    +------------+------------+------------+--------
+    | GET a      | SET b 1    | GET c      | GE       rest: kept by the caller
+    +------------+------------+------------+--------
+     1. parse each, find its command, hash its first key, prefetch the bucket
+     2. for each: prefetch the object that the bucket names
+     3. for each: check, execute, count; replies are appended to c.out
+
+With a million keys nearly all of a command's time is two cache misses; the three passes
+let the misses of a whole batch overlap. A batch ends after BATCH_MAX requests, so that
+what was prefetched is still there. What is read into a batch is only executed while
+the client lives: a request may close it, or change how the next ones are to be parsed
+(authentication lifts the parser's limits, so a batch is one request before it).
+
+Threads: the thread that executes commands, without the GIL.
+"""
+from fastredis.core.clock cimport clock_cycles, clock_wall_us
+from fastredis.core.keyhash cimport keyhash
+from fastredis.core.status cimport fr_likely, fr_unlikely
+from fastredis.engine.client cimport (
+    CLIENT_AUTHENTICATED,
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_CLOSE_ASAP,
+    CLIENT_NO_TOUCH,
+    CLIENT_PROTOCOL_ERROR,
+    CLIENT_REPLY_OFF,
+    CLIENT_REPLY_SKIP,
+    CLIENT_REPLY_SKIP_NEXT,
+    CMD_NO_AUTH,
+    client_check_output_limit,
+    cmd_t,
+)
+from fastredis.engine.errors cimport ERR_NO_AUTH
+from fastredis.engine.reply cimport reply_error, reply_error_len, reply_wrong_arity
+from fastredis.engine.stats cimport latency_record
+from fastredis.engine.table cimport cmd_find, cmd_find_sub, cmd_table_t
+from fastredis.keyspace.db cimport db_prefetch_bucket, db_prefetch_object, ks_set_clock
+from fastredis.resp.parser cimport (
+    PARSE_ERROR,
+    PARSE_MORE,
+    argv_t,
+    parse_request,
+    parse_t,
+    parser_t,
+    slice_t,
+)
+from fastredis.resp.writer cimport out_apart, out_clear, out_join, out_t
+from libc.stdint cimport uint64_t
+from libc.stdio cimport snprintf
+
+cdef enum:
+    BATCH_MAX = 32
+    MUTED = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT
+    CLOSING = CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
+    UNKNOWN_ARGS_SHOWN = 128
+
+# A parsed request that waits for its turn.
+cdef struct request_t:
+    cmd_t *cmd
+    size_t first                    # of its arguments in srv.argv
+    size_t argc
+    size_t end                      # bytes of the buffer up to its end
+    uint64_t hash                   # of its first key
+    bint has_key
+
+
+cdef void engine_update_clock(server_t *srv) noexcept nogil:
+    """Take the wall clock."""
+    srv.now_us = clock_wall_us()
+    srv.now_ms = srv.now_us // 1000
+    ks_set_clock(srv.ks, srv.now_ms)
+
+
+# --- Execute one request ----------------------------------------------------------
+
+
+cdef void _reply_unknown(client_t *c) noexcept nogil:
+    """Reply that there is no such command, or subcommand."""
+    cdef char[512] text
+    cdef int n, i
+    cdef size_t shown
+    cdef slice_t *a = c.argv
+    if c.cmd != NULL:
+        n = 0
+        n += snprintf(text, 512, b"ERR unknown subcommand '%.*s'. Try ",
+                      <int>(a[1].len if a[1].len < 128 else 128), a[1].ptr)
+        for i in range(c.cmd.name_len):
+            text[n] = c.cmd.name[i] - 32 if 97 <= c.cmd.name[i] <= 122 \
+                else c.cmd.name[i]
+            n += 1
+        n += snprintf(text + n, 512 - n, b" HELP.")
+        reply_error_len(c, text, n)
+        return
+    n = snprintf(text, 512, b"ERR unknown command '%.*s', with args beginning with: ",
+                 <int>(a[0].len if a[0].len < 128 else 128), a[0].ptr)
+    shown = 0
+    for i in range(1, c.argc):
+        if shown >= UNKNOWN_ARGS_SHOWN:
+            break
+        n += snprintf(
+            text + n, 512 - n, b"'%.*s' ",
+            <int>(a[i].len if a[i].len < UNKNOWN_ARGS_SHOWN - shown
+                  else UNKNOWN_ARGS_SHOWN - shown), a[i].ptr)
+        shown += a[i].len + 3
+        if n >= 500:
+            n = 500
+            break
+    reply_error_len(c, text, n)
+
+
+cdef bint _is_refused(client_t *c) noexcept nogil:
+    """Reply an error and return True if the request must not be executed."""
+    cdef cmd_t *cmd = c.cmd
+    if fr_unlikely(cmd == NULL):
+        _reply_unknown(c)
+        return True
+    if fr_unlikely(cmd.fn == NULL or (cmd.subcommands != NULL and c.argc > 1)):
+        if c.argc > 1:
+            _reply_unknown(c)
+        else:
+            reply_wrong_arity(c)
+        cmd.rejected_calls += 1
+        return True
+    if fr_unlikely((cmd.arity > 0 and c.argc != cmd.arity) or c.argc < -cmd.arity):
+        reply_wrong_arity(c)
+        cmd.rejected_calls += 1
+        return True
+    if fr_unlikely(not c.flags & CLIENT_AUTHENTICATED and not cmd.flags & CMD_NO_AUTH):
+        reply_error(c, ERR_NO_AUTH)
+        cmd.rejected_calls += 1
+        return True
+    return False
+
+
+cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
+    """Check and execute c.argv; start and the result are readings of the counter."""
+    cdef server_t *srv = c.srv
+    cdef cmd_t *cmd = c.cmd
+    cdef uint64_t end
+    c.error_count = 0
+    if fr_unlikely(_is_refused(c)):
+        return clock_cycles()
+    cmd.fn(c)
+    end = clock_cycles()
+    cmd.calls += 1
+    cmd.total_ticks += end - start
+    if srv.is_latency_tracked:
+        latency_record(cmd, end - start)
+    if fr_unlikely(c.error_count != 0):
+        cmd.failed_calls += 1
+    srv.stats.commands += 1
+    c.ncommands += 1
+    c.last_cmd = cmd
+    return end
+
+
+cdef uint64_t _execute_muted(client_t *c, uint64_t start) noexcept nogil:
+    """Execute a request whose reply is dropped: CLIENT REPLY OFF and SKIP."""
+    cdef out_t kept = c.out
+    if c.flags & CLIENT_REPLY_SKIP_NEXT:
+        c.flags = (c.flags & ~CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
+    c.out = out_apart(&kept)
+    start = _execute(c, start)
+    if c.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP):
+        out_clear(&c.out)
+    else:
+        # CLIENT REPLY ON: its own reply is the first to be sent again
+        out_join(&kept, &c.out)
+    kept.resp = c.out.resp
+    c.out = kept
+    c.flags &= ~CLIENT_REPLY_SKIP
+    return start
+
+
+cdef void engine_execute(client_t *c) noexcept nogil:
+    """Execute the request in c.argv for a client without a connection."""
+    cdef cmd_t *sub
+    c.cmd = cmd_find(<cmd_table_t *>c.srv.commands, c.argv[0].ptr, c.argv[0].len)
+    if c.cmd != NULL and c.cmd.subcommands != NULL and c.argc > 1:
+        sub = cmd_find_sub(c.cmd, c.argv[1].ptr, c.argv[1].len)
+        if sub != NULL:
+            c.cmd = sub
+    c.has_key_hash = False
+    _execute(c, clock_cycles())
+
+
+# --- Batches ----------------------------------------------------------------------
+
+
+cdef inline void _prepare(client_t *c, argv_t *argv, request_t *r) noexcept nogil:
+    """Find a request's command and have its first key's bucket loaded."""
+    cdef slice_t *a = argv.args + r.first
+    cdef cmd_t *sub
+    r.has_key = False
+    r.cmd = cmd_find(<cmd_table_t *>c.srv.commands, a.ptr, a.len)
+    if fr_unlikely(r.cmd == NULL):
+        return
+    if fr_unlikely(r.cmd.subcommands != NULL) and r.argc > 1:
+        sub = cmd_find_sub(r.cmd, a[1].ptr, a[1].len)
+        if sub != NULL:
+            r.cmd = sub
+    if 0 < r.cmd.first_key < <int>r.argc:
+        a += r.cmd.first_key
+        r.hash = keyhash(a.ptr, a.len)
+        r.has_key = True
+        db_prefetch_bucket(c.db, r.hash)
+
+
+cdef void _fail(client_t *c, const char *what) noexcept nogil:
+    """Reply a protocol error; the client is closed when that has been sent."""
+    cdef char[128] text
+    cdef int n = snprintf(text, sizeof(text), b"ERR Protocol error: %s", what)
+    reply_error_len(c, text, n)
+    c.srv.stats.protocol_errors += 1
+    c.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_PROTOCOL_ERROR
+
+
+cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
+    """Execute the requests in buf; see the header."""
+    cdef server_t *srv = c.srv
+    cdef argv_t *argv = &srv.argv
+    cdef parser_t p
+    cdef parse_t state
+    cdef request_t batch[BATCH_MAX]
+    cdef request_t *r
+    cdef size_t done = 0
+    cdef int n, i, limit
+    cdef uint64_t now
+    p.argv = argv
+    p.pos = 0
+    c.active_ms = srv.now_ms
+    srv.ks.is_no_touch = (c.flags & CLIENT_NO_TOUCH) != 0
+    while True:
+        # --- 1: parse
+        p.max_bulk_nbytes = srv.proto_max_bulk_len
+        p.is_limited = not c.flags & CLIENT_AUTHENTICATED
+        limit = 1 if p.is_limited else BATCH_MAX
+        argv.len = 0
+        n = 0
+        while n < limit:
+            r = &batch[n]
+            r.first = argv.len
+            state = parse_request(&p, buf, nbytes, &c.partial)
+            if state != 0:
+                break
+            r.argc = argv.len - r.first
+            if r.argc == 0:
+                if n == 0:
+                    done = p.pos
+                else:
+                    batch[n - 1].end = p.pos
+                continue
+            r.end = p.pos
+            _prepare(c, argv, r)
+            n += 1
+        # --- 2: prefetch
+        if n > 1:
+            for i in range(n):
+                if batch[i].has_key:
+                    db_prefetch_object(c.db, batch[i].hash)
+        # --- 3: execute
+        now = clock_cycles()
+        for i in range(n):
+            r = &batch[i]
+            c.argv = argv.args + r.first
+            c.argc = <int>r.argc
+            c.cmd = r.cmd
+            c.first_key_hash = r.hash
+            c.has_key_hash = r.has_key
+            if fr_likely(not c.flags & MUTED):
+                now = _execute(c, now)
+            else:
+                now = _execute_muted(c, now)
+            done = r.end
+            if fr_unlikely(c.flags & CLOSING):
+                return nbytes
+        if state == PARSE_ERROR and n < limit:
+            _fail(c, p.error)
+            return nbytes
+        if n < limit or p.pos >= nbytes:
+            c.qneed = p.need if state == PARSE_MORE else 1
+            return done
+        if client_check_output_limit(c):
+            return nbytes

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""Commands whose handler is a Python function.
+
+    client_t: argv --> bytes --> handler(ctx, *args) --> value --> write_value --> reply
+
+The GIL is taken for the call alone. What a handler raises never goes further: a
+ReplyError is the reply; any other exception is logged with its traceback, and the client
+is told that the command failed.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from fastredis.engine.client cimport CLIENT_UNIX_SOCKET
+from fastredis.engine.execute cimport engine_update_clock
+from fastredis.engine.reply cimport reply_error_len
+from fastredis.resp.writer cimport (
+    out_apart,
+    out_clear,
+    out_join,
+    out_t,
+    resp_array,
+    resp_bool,
+    resp_bulk,
+    resp_double,
+    resp_error,
+    resp_int,
+    resp_map,
+    resp_null,
+    resp_null_array,
+    resp_set,
+    resp_simple,
+    resp_verbatim,
+)
+
+from fastredis.resp.values import (
+    NULL_ARRAY,
+    ReplySet,
+    ReplyError,
+    SimpleString,
+    Verbatim,
+)
+
+cdef object _null_array = NULL_ARRAY
+cdef object _ReplySet = ReplySet
+cdef object _ReplyError = ReplyError
+cdef object _SimpleString = SimpleString
+cdef object _Verbatim = Verbatim
+
+
+# --- Values -----------------------------------------------------------------------
+
+
+cdef int write_value(out_t *o, object value) except -1:
+    """Append a Python value as a reply.
+
+    Raises: TypeError for a type that has no RESP form, OverflowError for an integer
+    of more than 64 bits.
+    """
+    cdef bytes raw
+    if value is None:
+        resp_null(o)
+    elif isinstance(value, bytes):
+        resp_bulk(o, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    elif isinstance(value, bool):
+        resp_bool(o, value)
+    elif isinstance(value, int):
+        resp_int(o, value)
+    elif isinstance(value, float):
+        resp_double(o, value)
+    elif isinstance(value, str):
+        raw = (<str>value).encode("utf-8", "surrogateescape")
+        if isinstance(value, _SimpleString):
+            resp_simple(o, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+        elif isinstance(value, _Verbatim):
+            resp_verbatim(o, b"txt", PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+        else:
+            resp_bulk(o, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+    elif isinstance(value, (set, frozenset, _ReplySet)):
+        resp_set(o, len(value))
+        for item in value:
+            write_value(o, item)
+    elif isinstance(value, (list, tuple)):
+        resp_array(o, len(value))
+        for item in value:
+            write_value(o, item)
+    elif isinstance(value, dict):
+        resp_map(o, len(value))
+        for key, item in (<dict>value).items():
+            write_value(o, key)
+            write_value(o, item)
+    elif value is _null_array:
+        resp_null_array(o)
+    elif isinstance(value, _ReplyError):
+        raw = str(value).encode("utf-8", "surrogateescape")
+        resp_error(o, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+    elif isinstance(value, (bytearray, memoryview)):
+        write_value(o, bytes(value))
+    else:
+        raise TypeError(f"a command cannot reply a {type(value).__name__}")
+    return 0
+
+
+# --- Calls ------------------------------------------------------------------------
+
+
+cdef class Context:
+    """What a handler knows of its caller; valid during the call only."""
+
+    @property
+    def server(self):
+        """The fastredis.server.Server that runs the command."""
+        return self.engine.server
+
+    @property
+    def client_id(self):
+        """The id of the calling client."""
+        self._check()
+        return self.c.id
+
+    @property
+    def db(self):
+        """The number of the database that the client has selected."""
+        self._check()
+        return self.c.db.id
+
+    @property
+    def resp(self):
+        """The version of the protocol that the client speaks, 2 or 3."""
+        self._check()
+        return self.c.out.resp
+
+    @property
+    def is_local(self):
+        """Whether the client is on this machine: a Unix socket or a loopback address."""
+        self._check()
+        peer = self.c.peer.decode("utf-8", "replace")
+        return bool(self.c.flags & CLIENT_UNIX_SOCKET) or self.c.fd < 0 \
+            or peer.startswith(("127.", "[::1]", "[::ffff:127."))
+
+    def call(self, *args):
+        """Execute a command in the client's database and return its reply.
+
+        Raises: ReplyError if the command replies an error.
+        """
+        self._check()
+        return self.engine.call(args, self.c.db.id)
+
+    def _check(self):
+        if self.c is NULL:
+            raise RuntimeError("the context of a command is used after its call")
+
+
+cdef void _reply_exception(client_t *c, object error) noexcept:
+    """Reply what an exception says."""
+    cdef bytes raw
+    if isinstance(error, _ReplyError):
+        raw = str(error).encode("utf-8", "surrogateescape")
+    else:
+        raw = f"ERR {type(error).__name__} in command: {error}".encode("utf-8", "replace")
+    reply_error_len(c, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+
+
+cdef void _call(client_t *c) noexcept with gil:
+    cdef Context ctx = Context.__new__(Context)
+    cdef int first = 1, i
+    cdef list args = []
+    cdef object handler = <object>c.cmd.python
+    ctx.c = c
+    ctx.engine = <object>c.srv.runtime
+    try:
+        for i in range(c.cmd.name_len):
+            if c.cmd.name[i] == b"|":
+                first = 2
+                break
+        for i in range(first, c.argc):
+            args.append(c.argv[i].ptr[:c.argv[i].len])
+        value = handler(ctx, *args)
+        if isinstance(value, _ReplyError):
+            _reply_exception(c, value)
+        else:
+            _write_whole(c, value)
+    except _ReplyError as error:
+        _reply_exception(c, error)
+    except BaseException as error:
+        _reply_exception(c, error)
+        try:
+            ctx.engine.log_exception(c.cmd.name.decode("utf-8", "replace"), error)
+        except Exception:
+            pass
+    ctx.c = NULL
+
+
+cdef int _write_whole(client_t *c, object value) except -1:
+    """Append a value, or nothing at all if part of it has no RESP form."""
+    cdef out_t own = out_apart(&c.out)
+    try:
+        write_value(&own, value)
+    except BaseException:
+        out_clear(&own)
+        raise
+    out_join(&c.out, &own)
+    return 0
+
+
+cdef void cmd_call_python(client_t *c) noexcept nogil:
+    """Call the handler of a command that is written in Python."""
+    _call(c)
+    engine_update_clock(c.srv)

@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""The Engine: one server's state, and the view that Python code has of it.
+
+    fastredis.server.Server  (Python: configuration, event loop, start and stop)
+        |
+      Engine  --owns-->  server_t  --> keyspace, clients, command table, statistics
+        ^                    ^
+        | Python: INFO,      | C: reactor, handlers
+        | CLIENT LIST, ...   |
+
+Nothing here is on the path of a data command. The Engine frees all that it owns when it
+is deallocated; sockets are closed with their clients.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from fastredis.core.blob cimport blob_copy, blob_release, blob_t
+from fastredis.core.clock cimport clock_init
+from fastredis.core.mem cimport (
+    zfree,
+    zmalloc,
+    zmem_name,
+    zmem_purge,
+    zused_memory,
+)
+from fastredis.engine.client cimport (
+    CLIENT_AUTHENTICATED,
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_CLOSE_ASAP,
+    CLIENT_FAKE,
+    CLIENT_NO_TOUCH,
+    CLIENT_TRANSPORT,
+    CLIENT_UNIX_SOCKET,
+    client_close,
+    client_free,
+    client_free_closing,
+    client_nbytes,
+    client_new,
+    client_select,
+)
+from fastredis.engine.execute cimport engine_execute, engine_update_clock
+from fastredis.ds.hashtable cimport ht_nbytes
+from fastredis.keyspace.db cimport (
+    db_avg_ttl,
+    db_check,
+    db_len,
+    db_peek,
+    db_t,
+    db_walk,
+    dbkey,
+    dbkey_t,
+    ks_expire_cycle,
+    ks_free,
+    ks_has_expires,
+    ks_new,
+)
+from fastredis.keyspace.expire cimport wheel_len, wheel_nbytes
+from fastredis.keyspace.lazyfree cimport (
+    lazyfree_freed,
+    lazyfree_pending,
+    lazyfree_reset_stats,
+    lazyfree_wait,
+)
+from fastredis.keyspace.obj cimport (
+    obj_encoding_name,
+    obj_expire_ms,
+    obj_key,
+    obj_lru,
+    obj_nbytes,
+    obj_t,
+    obj_type,
+)
+from fastredis.resp.parser cimport argv_free, slice_t
+from fastredis.resp.writer cimport (
+    out_block_t,
+    out_clear,
+    out_nbytes,
+    out_pending,
+    out_pool_free,
+    out_seal,
+)
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+
+import hiredis
+
+from fastredis.resp.values import ReplyError
+
+cdef enum:
+    EXPIRE_SLICE_NS = 1000000           # of expiry work between two looks at sockets
+    IDLE_CHECK_MS = 1000
+
+cdef object _ReplyError = ReplyError
+
+
+cdef str _text(const char *s):
+    return s.decode("utf-8", "replace")
+
+
+cdef object _blob_text(const blob_t *b):
+    return "" if b == NULL else b.data[:b.len].decode("utf-8", "replace")
+
+
+cdef void _collect_key(void *ctx, obj_t *o) noexcept nogil:
+    cdef size_t n
+    cdef const char *k = obj_key(o, &n)
+    with gil:
+        (<list>ctx).append(k[:n])
+
+
+cdef class Engine:
+    """One server's state. All methods are for the thread that runs the event loop."""
+
+    def __cinit__(self, int databases=16):
+        clock_init()
+        memset(&self.srv, 0, sizeof(server_t))
+        self.srv.ks = ks_new(databases)
+        self.srv.runtime = <PyObject *>self
+        self.srv.proto_max_bulk_len = 512 * 1024 * 1024
+        self.srv.query_buffer_limit = 1024 * 1024 * 1024
+        self.srv.max_clients = 10000
+        self.srv.is_latency_tracked = True
+        self.commands = CommandTable()
+        self.srv.commands = self.commands.table
+        self.server = None
+        engine_update_clock(&self.srv)
+
+    def __dealloc__(self):
+        self._free_clients()
+        if self.fake != NULL:
+            client_free(self.fake)
+        ks_free(self.srv.ks)
+        out_pool_free(&self.srv.pool)
+        argv_free(&self.srv.argv)
+        blob_release(self.srv.password)
+
+    cdef void _free_clients(self) noexcept:
+        while self.srv.clients != NULL:
+            client_close(self.srv.clients)
+        client_free_closing(&self.srv)
+
+    def close_clients(self):
+        """Close every connection, without sending what waits."""
+        self._free_clients()
+
+    # --- Configuration
+
+    def set_option(self, str name, value):
+        """Set what C code reads of the configuration.
+
+        Raises: KeyError for a name that C code does not read.
+        """
+        if name == "proto-max-bulk-len":
+            self.srv.proto_max_bulk_len = value
+        elif name == "client-query-buffer-limit":
+            self.srv.query_buffer_limit = value
+        elif name == "maxclients":
+            self.srv.max_clients = value
+        elif name == "timeout":
+            self.srv.idle_timeout_ms = <int64_t>value * 1000
+        elif name == "tcp-keepalive":
+            self.srv.keepalive_s = value
+        elif name == "lazyfree-lazy-user-del":
+            self.srv.is_lazy_user_del = value
+        elif name == "lazyfree-lazy-user-flush":
+            self.srv.is_lazy_user_flush = value
+        elif name == "lazyfree-lazy-server-del":
+            self.srv.is_lazy_server_del = value
+        elif name == "lazyfree-lazy-expire":
+            self.srv.ks.is_lazy_expire = value
+        elif name == "latency-tracking":
+            self.srv.is_latency_tracked = value
+        else:
+            raise KeyError(name)
+
+    def set_output_limit(self, hard, soft, seconds):
+        """Limit the pending reply of normal clients: bytes, bytes, seconds; 0: none."""
+        self.srv.output_limit.hard_nbytes = hard
+        self.srv.output_limit.soft_nbytes = soft
+        self.srv.output_limit.soft_ms = <int64_t>seconds * 1000
+
+    def set_password(self, bytes password):
+        """Require this password of new connections; empty: none is required."""
+        blob_release(self.srv.password)
+        self.srv.password = NULL
+        if password:
+            self.srv.password = blob_copy(password, len(password), len(password))
+
+    # --- Time
+
+    def cron(self):
+        """Do the periodic work; return whether there is more of it at once."""
+        cdef bint more
+        with nogil:
+            engine_update_clock(&self.srv)
+            more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
+            if self.srv.now_ms >= self.next_idle_check_ms:
+                self._close_idle()
+                self.next_idle_check_ms = self.srv.now_ms + IDLE_CHECK_MS
+            client_free_closing(&self.srv)
+        return more
+
+    cdef void _close_idle(self) noexcept nogil:
+        cdef client_t *c = self.srv.clients
+        cdef client_t *following
+        cdef size_t used = zused_memory()
+        if used > self.srv.stats.peak_memory:
+            self.srv.stats.peak_memory = used
+        while c != NULL:
+            following = c.next
+            if self.srv.idle_timeout_ms and \
+                    self.srv.now_ms - c.active_ms > self.srv.idle_timeout_ms:
+                client_close(c)
+            c = following
+
+    def has_expires(self):
+        """Return whether any key has an expiry, so that cron is to run often."""
+        return ks_has_expires(self.srv.ks)
+
+    @property
+    def now_ms(self):
+        """The wall clock as of the last round, in ms."""
+        return self.srv.now_ms
+
+    # --- Commands from Python
+
+    def call(self, args, int db=0):
+        """Execute a command (name and arguments) and return its reply.
+
+        Raises: ReplyError if the command replies an error.
+        """
+        return decode_reply(self.call_raw(args, db, 3))
+
+    def call_raw(self, args, int db=0, int resp=3):
+        """Execute a command and return the bytes of its reply."""
+        cdef list raw = [_as_bytes(a) for a in args]
+        cdef client_t *c
+        cdef slice_t *argv
+        cdef Py_ssize_t i, n = len(raw)
+        cdef bint is_spare
+        cdef bytes reply
+        if n == 0:
+            raise ValueError("a command has a name")
+        if not 0 <= db < self.srv.ks.ndbs:
+            raise ValueError("no such database")
+        is_spare = self.nested == 0
+        if is_spare:
+            if self.fake == NULL:
+                self.fake = client_new(&self.srv, CLIENT_FAKE | CLIENT_AUTHENTICATED)
+            c = self.fake
+        else:
+            c = client_new(&self.srv, CLIENT_FAKE | CLIENT_AUTHENTICATED)
+        argv = <slice_t *>zmalloc(n * sizeof(slice_t))
+        for i in range(n):
+            argv[i].ptr = PyBytes_AS_STRING(raw[i])
+            argv[i].len = PyBytes_GET_SIZE(raw[i])
+        c.argv = argv
+        c.argc = <int>n
+        c.out.resp = resp
+        client_select(c, db)
+        self.nested += 1
+        try:
+            with nogil:
+                if is_spare:
+                    engine_update_clock(&self.srv)
+                engine_execute(c)
+            reply = _take_reply(c)
+        finally:
+            self.nested -= 1
+            zfree(argv)
+            c.argv = NULL
+            out_clear(&c.out)
+            if not is_spare:
+                client_free(c)
+        return reply
+
+    def log_exception(self, name, error):
+        """Have the server log what a command's handler raised."""
+        if self.server is not None:
+            self.server.log_exception(name, error)
+
+    # --- Clients
+
+    def clients(self):
+        """Return a dict for each connected client, the oldest first."""
+        cdef client_t *c = self.srv.clients
+        cdef list result = []
+        while c != NULL:
+            result.append(self._describe(c))
+            c = c.next
+        result.reverse()
+        return result
+
+    def client(self, uint64_t client_id):
+        """Return a client's dict, or None."""
+        cdef client_t *c = self._find(client_id)
+        return None if c == NULL else self._describe(c)
+
+    cdef client_t *_find(self, uint64_t client_id) noexcept:
+        cdef client_t *c = self.srv.clients
+        while c != NULL and c.id != client_id:
+            c = c.next
+        return c
+
+    cdef dict _describe(self, client_t *c):
+        return {
+            "id": c.id,
+            "addr": _text(c.peer),
+            "laddr": _text(c.local),
+            "fd": c.fd,
+            "name": _blob_text(c.name),
+            "age_ms": self.srv.now_ms - c.created_ms,
+            "idle_ms": self.srv.now_ms - c.active_ms,
+            "db": c.db.id,
+            "resp": c.out.resp,
+            "qbuf": c.qlen,
+            "qbuf_free": 0 if c.qbuf == NULL else c.qcap - c.qlen,
+            "output": out_pending(&c.out),
+            "output_memory": out_nbytes(&c.out),
+            "memory": client_nbytes(c),
+            "argv_memory": 0,
+            "cmd": "NULL" if c.last_cmd == NULL else _text(c.last_cmd.name),
+            "lib_name": _blob_text(c.lib_name),
+            "lib_ver": _blob_text(c.lib_ver),
+            "commands": c.ncommands,
+            "net_in": c.net_in,
+            "net_out": c.net_out,
+            "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
+            "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
+            "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),
+            "is_transport": bool(c.flags & CLIENT_TRANSPORT),
+        }
+
+    def kill_client(self, uint64_t client_id, bint after_reply=False):
+        """Close a client, or once its reply is sent; return whether it was there."""
+        cdef client_t *c = self._find(client_id)
+        if c == NULL:
+            return False
+        if after_reply:
+            c.flags |= CLIENT_CLOSE_AFTER_REPLY
+        else:
+            client_close(c)
+        return True
+
+    @property
+    def nclients(self):
+        """The number of connected clients."""
+        return self.srv.nclients
+
+    # --- Databases
+
+    @property
+    def ndatabases(self):
+        """The number of databases."""
+        return self.srv.ks.ndbs
+
+    def keyspace(self):
+        """Return [(db, keys, keys with an expiry, mean ttl in ms)] of non-empty ones."""
+        cdef int i
+        cdef db_t *db
+        cdef list result = []
+        for i in range(self.srv.ks.ndbs):
+            db = &self.srv.ks.dbs[i]
+            if db_len(db):
+                result.append((i, db_len(db), db.nexpires, db_avg_ttl(db)))
+        return result
+
+    def keys(self, int db):
+        """Return all keys of a database that have not expired."""
+        cdef list result = []
+        with nogil:
+            db_walk(&self.srv.ks.dbs[db], _collect_key, <void *>result)
+        return result
+
+    def key_info(self, int db, bytes key):
+        """Return what is known of a key without touching it, or None."""
+        cdef dbkey_t k = dbkey(key, len(key))
+        cdef obj_t *o = db_peek(&self.srv.ks.dbs[db], &k)
+        if o == NULL:
+            return None
+        return {
+            "type": obj_type(o),
+            "encoding": _text(obj_encoding_name(o)),
+            "expire_ms": obj_expire_ms(o),
+            "lru": obj_lru(o),
+            "idle_s": (self.srv.ks.lru_clock - obj_lru(o)) & 0xFFFFFF,
+            "nbytes": obj_nbytes(o, 5),
+            "address": <size_t>o,
+        }
+
+    def table_info(self, int db):
+        """Return the figures of a database's hash table and timing wheel."""
+        cdef db_t *d = &self.srv.ks.dbs[db]
+        return {
+            "used": d.keys.used,
+            "buckets": d.keys.nbuckets,
+            "overflow": d.keys.noverflow,
+            "nbytes": ht_nbytes(d.keys),
+            "wheel": 0 if d.wheel == NULL else wheel_len(d.wheel),
+            "wheel_nbytes": 0 if d.wheel == NULL else wheel_nbytes(d.wheel),
+        }
+
+    def check(self):
+        """Walk the invariants of every database; ends the process on a violation."""
+        cdef int i
+        for i in range(self.srv.ks.ndbs):
+            db_check(&self.srv.ks.dbs[i])
+
+    def set_frozen(self, bint value):
+        """Keep the hash tables from growing and shrinking, or let them again."""
+        cdef int i
+        for i in range(self.srv.ks.ndbs):
+            self.srv.ks.dbs[i].keys.is_frozen = value
+
+    def set_active_expire(self, bint value):
+        """Have keys deleted when their time comes, or only when they are read."""
+        self.srv.ks.is_active_expire = value
+
+    # --- Statistics
+
+    def stats(self):
+        """Return the counters as a dict."""
+        cdef size_t used = zused_memory()
+        if used > self.srv.stats.peak_memory:
+            self.srv.stats.peak_memory = used
+        return {
+            "commands": self.srv.stats.commands,
+            "connections": self.srv.stats.connections,
+            "rejected_connections": self.srv.stats.rejected_connections,
+            "net_in": self.srv.stats.net_in,
+            "net_out": self.srv.stats.net_out,
+            "error_replies": self.srv.stats.error_replies,
+            "protocol_errors": self.srv.stats.protocol_errors,
+            "reads": self.srv.stats.reads,
+            "writes": self.srv.stats.writes,
+            "output_limit_disconnections":
+                self.srv.stats.output_limit_disconnections,
+            "query_limit_disconnections": self.srv.stats.query_limit_disconnections,
+            "hits": self.srv.ks.hits,
+            "misses": self.srv.ks.misses,
+            "expired_keys": self.srv.ks.expired_keys,
+            "expired_active": self.srv.ks.expired_active,
+            "dirty": self.srv.dirty,
+            "lazyfree_pending": lazyfree_pending(),
+            "lazyfree_freed": lazyfree_freed(),
+            "lru_clock": self.srv.ks.lru_clock,
+            "used_memory": used,
+            "peak_memory": self.srv.stats.peak_memory,
+            "allocator": _text(zmem_name()),
+            "reply_blocks": self.srv.pool.nblocks,
+            "clients": self.srv.nclients,
+        }
+
+    def reset_stats(self):
+        """Set the counters to zero, as CONFIG RESETSTAT does."""
+        memset(&self.srv.stats, 0, sizeof(self.srv.stats))
+        self.srv.ks.hits = self.srv.ks.misses = 0
+        self.srv.ks.expired_keys = self.srv.ks.expired_active = 0
+        lazyfree_reset_stats()
+        self.commands.reset_stats()
+
+    def purge_memory(self):
+        """Give free memory back to the system."""
+        zmem_purge()
+
+    def wait_lazyfree(self):
+        """Wait until everything given to the lazy-free thread is freed."""
+        with nogil:
+            lazyfree_wait()
+
+
+# --- Replies as Python values -----------------------------------------------------
+
+
+cdef bytes _as_bytes(object value):
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return (<str>value).encode("utf-8", "surrogateescape")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(value).encode()
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"an argument of a command cannot be a {type(value).__name__}")
+
+
+cdef bytes _take_reply(client_t *c):
+    cdef list parts = []
+    cdef out_block_t *block
+    out_seal(&c.out)
+    block = c.out.first
+    while block != NULL:
+        parts.append(block.start[:block.nbytes])
+        block = block.next
+    return b"".join(parts)
+
+
+def decode_reply(bytes raw):
+    """Turn the bytes of one reply into a Python value.
+
+    Raises: ReplyError if it is an error.
+    """
+    reader = hiredis.Reader(replyError=_ReplyError)
+    reader.feed(raw)
+    value = reader.gets()
+    if isinstance(value, _ReplyError):
+        raise value
+    return value

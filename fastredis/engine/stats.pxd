@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Latency histograms: LATENCY_BUCKETS counters, 16 to each doubling. See stats.pyx."""
+from fastredis.engine.client cimport LATENCY_BUCKETS, cmd_t
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from *:
+    """
+    #ifndef FASTREDIS_STATS_H
+    #define FASTREDIS_STATS_H
+    #include <stdint.h>
+    static inline int latency_index(uint64_t v) {
+        int e, i;
+        if (v < 16) return (int)v;
+        e = 63 - __builtin_clzll(v);
+        i = (e - 3) * 16 + (int)((v >> (e - 4)) & 15);
+        return i < 480 ? i : 479;
+    }
+    #endif
+    """
+    int latency_index(uint64_t ticks) noexcept nogil
+
+cdef uint32_t *latency_new() noexcept nogil
+# the smallest duration, in ticks, that is counted in a bucket
+cdef uint64_t latency_bucket_ticks(int index) noexcept nogil
+# percentile: 0 to 100; ticks
+cdef uint64_t latency_percentile(const uint32_t *counts, double percentile) noexcept nogil
+
+cdef inline void latency_record(cmd_t *cmd, uint64_t ticks) noexcept nogil:
+    """Count one call of a command that took this long."""
+    if cmd.latency == NULL:
+        cmd.latency = latency_new()
+    cmd.latency[latency_index(ticks)] += 1

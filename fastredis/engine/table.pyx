@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""The command table: built from the declarations at start, read for each request.
+
+    name "GeT" --> hash of its letters, case folded --> slots[1024] --> cmd_t
+
+Slots are four times as many as commands, so that nearly every look-up ends at the first.
+The table is per server: it holds the statistics of its commands, and the commands that
+users add.
+"""
+from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+from fastredis.core.clock cimport clock_rate
+from fastredis.core.mem cimport zcalloc, zfree
+from fastredis.engine.client cimport CMD_NAME_MAX, CMD_PYTHON, LATENCY_BUCKETS, cmd_fn
+from fastredis.engine.pycall cimport cmd_call_python
+from fastredis.engine.stats cimport latency_bucket_ticks, latency_percentile
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+cdef enum:
+    SLOTS = 1024                # a power of two
+
+cdef struct cmd_table_t:
+    size_t used
+    cmd_t *slots[SLOTS]
+
+
+# --- Find -------------------------------------------------------------------------
+
+
+cdef inline char _fold(char ch) noexcept nogil:
+    return ch + 32 if 65 <= ch <= 90 else ch
+
+
+cdef inline size_t _slot(const char *name, size_t n) noexcept nogil:
+    """Return the first slot to look at; equal for names that differ in case only."""
+    cdef uint64_t head = 0, tail = 0
+    if n >= 8:
+        memcpy(&head, name, 8)
+        memcpy(&tail, name + n - 8, 8)
+    else:
+        memcpy(&head, name, n)
+    head |= 0x2020202020202020ULL
+    tail |= 0x2020202020202020ULL
+    head = (head * 0x9E3779B97F4A7C15ULL) ^ (tail * 0xC2B2AE3D27D4EB4FULL) ^ n
+    return ((head ^ (head >> 29)) * 0xBF58476D1CE4E5B9ULL) >> 54
+
+
+cdef inline bint _same(const cmd_t *cmd, const char *name, size_t n) noexcept nogil:
+    cdef size_t i
+    if <size_t>cmd.name_len != n:
+        return False
+    for i in range(n):
+        if _fold(name[i]) != cmd.name[i]:
+            return False
+    return True
+
+
+cdef cmd_t *cmd_find(
+    const cmd_table_t *t, const char *name, size_t nbytes
+) noexcept nogil:
+    """Return the command of this name."""
+    cdef size_t i
+    if nbytes >= CMD_NAME_MAX:
+        return NULL
+    i = _slot(name, nbytes)
+    while t.slots[i] != NULL:
+        if _same(t.slots[i], name, nbytes):
+            return t.slots[i]
+        i = (i + 1) & (SLOTS - 1)
+    return NULL
+
+
+cdef cmd_t *cmd_find_sub(
+    const cmd_t *container, const char *name, size_t nbytes
+) noexcept nogil:
+    """Return the subcommand of this name; containers have few, so one by one."""
+    cdef cmd_t **sub = container.subcommands
+    cdef size_t skip = container.name_len + 1, i
+    while sub[0] != NULL:
+        if <size_t>sub[0].name_len == skip + nbytes:
+            for i in range(nbytes):
+                if _fold(name[i]) != sub[0].name[skip + i]:
+                    break
+            else:
+                return sub[0]
+        sub += 1
+    return NULL
+
+
+# --- Build ------------------------------------------------------------------------
+
+
+cdef class CommandTable:
+    """The commands of one server, from the registry's list of bound declarations."""
+
+    def __cinit__(self):
+        self.table = <cmd_table_t *>zcalloc(sizeof(cmd_table_t))
+        self.owned = []
+        self.by_name = {}
+
+    def __dealloc__(self):
+        cdef size_t address
+        for address in (self.by_name or {}).values():
+            _free_command(<cmd_t *>address)
+        zfree(self.table)
+
+    def add(self, bound):
+        """Add a command with its subcommands; a command of that name is replaced."""
+        cdef cmd_t *cmd = self.add_one(bound, NULL)
+        self._enter(<size_t>cmd)
+
+    cdef cmd_t *add_one(self, object bound, cmd_t *parent) except NULL:
+        """Make the cmd_t of a bound declaration."""
+        cdef bytes name = bound.name
+        cdef cmd_t *cmd
+        cdef list subcommands = bound.subcommands
+        cdef Py_ssize_t i
+        if len(name) >= CMD_NAME_MAX:
+            raise ValueError(f"command name too long: {name!r}")
+        if len(self.by_name) >= SLOTS / 2:
+            raise ValueError("too many commands")
+        cmd = <cmd_t *>zcalloc(sizeof(cmd_t))
+        memcpy(cmd.name, <const char *>name, len(name))
+        cmd.name_len = <int>len(name)
+        cmd.arity = bound.arity
+        cmd.flags = bound.flags
+        cmd.first_key = bound.first_key
+        cmd.last_key = bound.last_key
+        cmd.key_step = bound.key_step
+        if bound.handler is None:
+            cmd.fn = NULL
+        elif callable(bound.handler):
+            self.owned.append(bound.handler)
+            cmd.python = <PyObject *>bound.handler
+            cmd.flags |= CMD_PYTHON
+            cmd.fn = cmd_call_python
+        else:
+            cmd.fn = <cmd_fn>PyCapsule_GetPointer(
+                bound.handler, PyCapsule_GetName(bound.handler))
+        self.by_name[name] = <size_t>cmd
+        if subcommands:
+            cmd.subcommands = <cmd_t **>zcalloc(
+                (len(subcommands) + 1) * sizeof(cmd_t *))
+            for i in range(len(subcommands)):
+                cmd.subcommands[i] = self.add_one(subcommands[i], cmd)
+        return cmd
+
+    def _enter(self, size_t address):
+        """Put a command into the slots."""
+        cdef cmd_t *cmd = <cmd_t *>address
+        cdef size_t i = _slot(cmd.name, cmd.name_len)
+        while self.table.slots[i] != NULL:
+            i = (i + 1) & (SLOTS - 1)
+        self.table.slots[i] = cmd
+        self.table.used += 1
+
+    def rename(self, bytes old, bytes new):
+        """Take a command out of the slots and, unless new is empty, give it a name.
+
+        Raises: KeyError if there is no such command, ValueError if new is taken.
+        """
+        cdef size_t address = self.by_name[old.lower()]
+        cdef cmd_t *cmd = <cmd_t *>address
+        cdef cmd_t *every[SLOTS]
+        cdef size_t n = 0, i
+        if new and cmd_find(self.table, new, len(new)) != NULL:
+            raise ValueError(new)
+        if len(new) >= CMD_NAME_MAX:
+            raise ValueError(new)
+        for i in range(SLOTS):
+            if self.table.slots[i] != NULL and self.table.slots[i] != cmd:
+                every[n] = self.table.slots[i]
+                n += 1
+        memset(self.table, 0, sizeof(cmd_table_t))
+        for i in range(n):
+            self._enter(<size_t>every[i])
+        if new:
+            memset(cmd.name, 0, CMD_NAME_MAX)
+            memcpy(cmd.name, <const char *>(new.lower()), len(new))
+            cmd.name_len = <int>len(new)
+            self._enter(<size_t>cmd)
+
+    # --- Statistics
+
+    cdef void reset_stats(self) noexcept:
+        """Set all counters to zero."""
+        cdef size_t address
+        cdef cmd_t *cmd
+        for address in self.by_name.values():
+            cmd = <cmd_t *>address
+            cmd.calls = cmd.total_ticks = cmd.rejected_calls = cmd.failed_calls = 0
+            zfree(cmd.latency)
+            cmd.latency = NULL
+
+    def stats(self):
+        """Return {name: (calls, microseconds, rejected, failed)} of commands used."""
+        cdef size_t address
+        cdef cmd_t *cmd
+        cdef dict result = {}
+        for address in self.by_name.values():
+            cmd = <cmd_t *>address
+            if cmd.calls or cmd.rejected_calls or cmd.failed_calls:
+                result[cmd.name[:cmd.name_len]] = (
+                    cmd.calls,
+                    <uint64_t>(cmd.total_ticks * clock_rate.ns_per_tick / 1000),
+                    cmd.rejected_calls, cmd.failed_calls)
+        return result
+
+    def latency_percentiles(self, percentiles):
+        """Return {name: [microseconds at each percentile]} of commands called."""
+        cdef size_t address
+        cdef cmd_t *cmd
+        cdef dict result = {}
+        for address in self.by_name.values():
+            cmd = <cmd_t *>address
+            if cmd.latency != NULL:
+                result[cmd.name[:cmd.name_len]] = [
+                    latency_percentile(cmd.latency, p) * clock_rate.ns_per_tick / 1000
+                    for p in percentiles]
+        return result
+
+    def latency_histogram(self, bytes name):
+        """Return [(upper bound in microseconds, calls)] of a command's buckets."""
+        cdef cmd_t *cmd = <cmd_t *><size_t>self.by_name[name]
+        cdef int i
+        if cmd.latency == NULL:
+            return []
+        return [
+            (latency_bucket_ticks(i + 1) * clock_rate.ns_per_tick / 1000, cmd.latency[i])
+            for i in range(LATENCY_BUCKETS) if cmd.latency[i]]
+
+
+cdef void _free_command(cmd_t *cmd) noexcept:
+    zfree(cmd.subcommands)
+    zfree(cmd.latency)
+    zfree(cmd)
