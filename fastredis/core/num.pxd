@@ -30,8 +30,16 @@ cdef status_t num_parse_u64(
 cdef int num_format_i64(char *buf, int64_t value) noexcept nogil
 cdef int num_format_u64(char *buf, uint64_t value) noexcept nogil
 
-# Number of decimal digits; 1 for 0.
-cdef int num_digits_u64(uint64_t value) noexcept nogil
+cdef inline int num_digits_u64(uint64_t value) noexcept nogil:
+    """Number of decimal digits; 1 for 0."""
+    cdef int n = 1
+
+    while value >= 10000:
+        value //= 10000
+        n += 4
+    if value < 100:
+        return n + (value >= 10)
+    return n + 2 + (value >= 1000)
 
 
 # --- Floating point ----------------------------------------------------------
