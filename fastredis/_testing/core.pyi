@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 from typing import Final
 
+LD_MANTISSA_BITS: Final[int]
 DOUBLE_BUF: Final[int]
 LD_HUMAN_BUF: Final[int]
 

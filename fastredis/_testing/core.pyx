@@ -30,6 +30,10 @@ cdef enum:
     FENCE_BYTE = 0x5A
     POISON = 42  # what an output holds before a call that fails
 
+cdef extern from "<float.h>":
+    int LDBL_MANT_DIG
+
+LD_MANTISSA_BITS = <int>LDBL_MANT_DIG
 DOUBLE_BUF = <int>NUM_DOUBLE_BUF
 LD_HUMAN_BUF = <int>NUM_LD_HUMAN_BUF
 

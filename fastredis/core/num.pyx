@@ -24,7 +24,6 @@ Source: Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with
 Integers", 2010; Clinger, "How to Read Floating Point Numbers Accurately", 1990;
 choice of notation and limits compared with redis-server 7.0 and valkey-server 9.1.
 """
-from libc.errno cimport ERANGE, errno
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.math cimport INFINITY
 from libc.stdio cimport snprintf
@@ -125,6 +124,22 @@ cdef extern from *:
     static locale_t num_c_locale(void) {
         return newlocale(LC_ALL_MASK, "C", (locale_t)0);
     }
+
+    /* Read all of s, of n bytes and a NUL. 0 on garbage, on overflow, and where a
+       number other than zero becomes zero; a subnormal that loses bits is taken. */
+    #define NUM_DEFINE_READ(name, type, read)                                     \
+        static int name(const char *s, size_t n, locale_t locale, type *out) {    \
+            char *end;                                                            \
+            type value;                                                           \
+            errno = 0;                                                            \
+            value = read(s, &end, locale);                                        \
+            if (end != s + n || isinf(value) || isnan(value)) return 0;           \
+            if (value == 0 && errno == ERANGE) return 0;                          \
+            *out = value;                                                         \
+            return 1;                                                             \
+        }
+    NUM_DEFINE_READ(num_read_double, double, strtod_l)
+    NUM_DEFINE_READ(num_read_ld, long double, strtold_l)
     """
     ctypedef unsigned long long uint128_t "num_u128"
     ctypedef void *locale_t
@@ -140,8 +155,10 @@ cdef extern from *:
     const uint64_t *NUM_GRISU_POW10
     int __builtin_clzll(unsigned long long value) noexcept nogil
     locale_t num_c_locale() noexcept nogil
-    double strtod_l(const char *s, char **end, locale_t locale) noexcept nogil
-    ld_t strtold_l(const char *s, char **end, locale_t locale) noexcept nogil
+    bint num_read_double(
+        const char *s, size_t n, locale_t locale, double *out) noexcept nogil
+    bint num_read_ld(
+        const char *s, size_t n, locale_t locale, ld_t *out) noexcept nogil
     ld_t frexpl(ld_t value, int *exponent) noexcept nogil
     ld_t ldexpl(ld_t value, int exponent) noexcept nogil
     ld_t fabsl(ld_t value) noexcept nogil
@@ -397,7 +414,6 @@ cdef status_t num_parse_double(
     cdef number_t n
     cdef number_kind_t kind = _scan(s, nbytes, &n)
     cdef char buf[TEXT_MAX + 1]
-    cdef char *end
     cdef double value
 
     if kind == NUMBER_BAD:
@@ -430,14 +446,7 @@ cdef status_t num_parse_double(
     else:
         return C_ERR
     buf[nbytes] = 0
-    errno = 0
-    value = strtod_l(buf, &end, C_LOCALE)
-    if end != buf + nbytes:
-        return C_ERR
-    if isinf(value) or (value == 0 and errno == ERANGE):
-        return C_ERR
-    value_out[0] = value
-    return C_OK
+    return C_OK if num_read_double(buf, nbytes, C_LOCALE, value_out) else C_ERR
 
 
 cdef status_t num_parse_ld(
@@ -447,7 +456,6 @@ cdef status_t num_parse_ld(
     cdef number_t n
     cdef number_kind_t kind
     cdef char buf[LD_TEXT_MAX + 1]
-    cdef char *end
     cdef ld_t value
 
     if nbytes > LD_TEXT_MAX:
@@ -479,14 +487,7 @@ cdef status_t num_parse_ld(
 
     memcpy(buf, s, nbytes)
     buf[nbytes] = 0
-    errno = 0
-    value = strtold_l(buf, &end, C_LOCALE)
-    if end != buf + nbytes:
-        return C_ERR
-    if isinf(value) or (value == 0 and errno == ERANGE):
-        return C_ERR
-    value_out[0] = value
-    return C_OK
+    return C_OK if num_read_ld(buf, nbytes, C_LOCALE, value_out) else C_ERR
 
 
 # --- Doubles to text ---------------------------------------------------------
