@@ -26,7 +26,7 @@ cdef status_t num_parse_i64(
 cdef status_t num_parse_u64(
     const char *s, size_t nbytes, uint64_t *value_out) noexcept nogil
 
-# Write the decimal text, without NUL; buf has NUM_INT_BUF bytes. Return its length.
+# Write the decimal text, without NUL; at most 20 bytes. Return its length.
 cdef int num_format_i64(char *buf, int64_t value) noexcept nogil
 cdef int num_format_u64(char *buf, uint64_t value) noexcept nogil
 
@@ -50,8 +50,9 @@ cdef status_t num_parse_double(
 cdef status_t num_parse_ld(
     const char *s, size_t nbytes, ld_t *value_out) noexcept nogil
 
-# The shortest text that reads back as the same double. Return the length, without
-# NUL; 0 if cap is too small (NUM_DOUBLE_BUF is always enough).
+# Text that reads back as the same double, nearly always the shortest; digit by digit
+# what Redis prints, also "inf", "-inf", "nan", "-0". Return the length, without NUL;
+# 0 if cap is too small (NUM_DOUBLE_BUF is always enough).
 cdef int num_format_double(char *buf, size_t cap, double value) noexcept nogil
 
 # Fixed point with at most 17 decimals, no trailing zeros. Return the length, without
