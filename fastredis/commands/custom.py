@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
-MAX_NAME_LENGTH: Final = 64
+MAX_NAME_LENGTH: Final = 63  # with its final NUL, as much as the C table holds
 # __name__ in a file of commands, so that a file json.py does not hide the module json.
 _FILE_PREFIX: Final = "commandfile."
 _VARARGS: Final = 0x04  # CO_VARARGS of a code object: the function has *args
