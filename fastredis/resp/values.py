@@ -12,6 +12,7 @@ bytes, str          bulk string              bulk string (str in UTF-8)
 list, tuple         array                    array
 dict                map                      array of key, value, key, value ...
 set, frozenset      set                      array
+ReplySet            set, in the given order  array
 SimpleString        simple string            simple string
 Verbatim            verbatim string          bulk string
 ReplyError          error                    error (raised or returned)
@@ -21,7 +22,7 @@ NULL_ARRAY          null                     null array
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 
 class SimpleString(str):
@@ -32,6 +33,12 @@ class SimpleString(str):
 
 class Verbatim(str):
     """Text for people; RESP3 clients are told that it is plain text."""
+
+    __slots__ = ()
+
+
+class ReplySet(tuple[Any, ...]):
+    """A set whose members have an order, or cannot be hashed, as maps cannot."""
 
     __slots__ = ()
 

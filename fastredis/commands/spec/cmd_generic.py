@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Declarations of the commands that work on keys of any type."""
+
+from __future__ import annotations
+
+from fastredis.commands.spec.model import (
+    DENYOOM,
+    FAST,
+    LOADING,
+    READONLY,
+    STALE,
+    TOUCHES_ARBITRARY_KEYS,
+    WRITE,
+    Command,
+    array,
+    bulk,
+    either,
+    integer,
+    key,
+    keys_from,
+    nil,
+    number,
+    ok,
+    one_key,
+    oneof,
+    pattern,
+    status,
+    string,
+    token,
+    unix_time,
+)
+
+_MULTI_SHARD = ("request_policy:multi_shard", "response_policy:agg_sum")
+_VARIES = ("nondeterministic_output",)
+_EXPIRE_CONDITION = oneof(
+    "condition",
+    token("NX"),
+    token("XX"),
+    token("GT"),
+    token("LT"),
+    optional=True,
+    since="7.0.0",
+)
+_EXPIRE_HISTORY = (("7.0.0", "`NX`, `XX`, `GT` and `LT` are new."),)
+_EXPIRE_REPLY = number("1 if the expiry was set, 0 if there is no key or a condition")
+_TTL_HISTORY = (("2.8.0", "Answers -2 for a key that does not exist."),)
+
+COPY = Command(
+    "COPY",
+    group="generic",
+    since="6.2.0",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    keys=[one_key("RO ACCESS"), one_key("OW UPDATE", at=2)],
+    args=[
+        key("source"),
+        key("destination", 1),
+        integer("destination-db", token="DB", optional=True),
+        token("REPLACE", optional=True),
+    ],
+    reply=number("1 if the value was copied, otherwise 0"),
+    cost="O(n), n = elements of the value; O(1) for a string",
+    summary="Copies a value, with its expiry, to another key.",
+)
+
+DEL = Command(
+    "DEL",
+    group="generic",
+    since="1.0.0",
+    arity=-2,
+    flags=WRITE,
+    keys=keys_from("RM DELETE"),
+    args=[key(multiple=True)],
+    reply=number("how many keys were deleted"),
+    cost="O(n), n = number of keys, and the elements of values that are not strings",
+    summary="Deletes keys and frees their values.",
+    tips=_MULTI_SHARD,
+)
+
+EXISTS = Command(
+    "EXISTS",
+    group="generic",
+    since="1.0.0",
+    arity=-2,
+    flags=READONLY | FAST,
+    keys=keys_from("RO"),
+    args=[key(multiple=True)],
+    reply=number("how many exist; a key that is named twice counts twice"),
+    cost="O(n), n = number of keys",
+    summary="Counts which of the given keys exist.",
+    history=[("3.0.3", "Takes several keys.")],
+    tips=_MULTI_SHARD,
+)
+
+EXPIRE = Command(
+    "EXPIRE",
+    group="generic",
+    since="1.0.0",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), integer("seconds"), _EXPIRE_CONDITION],
+    reply=_EXPIRE_REPLY,
+    cost="O(1)",
+    summary="Lets a key expire after a time in seconds.",
+    history=_EXPIRE_HISTORY,
+)
+
+EXPIREAT = Command(
+    "EXPIREAT",
+    group="generic",
+    since="1.2.0",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), unix_time("unix-time-seconds"), _EXPIRE_CONDITION],
+    reply=_EXPIRE_REPLY,
+    cost="O(1)",
+    summary="Lets a key expire at a point in time, in seconds since 1970.",
+    history=_EXPIRE_HISTORY,
+)
+
+EXPIRETIME = Command(
+    "EXPIRETIME",
+    group="generic",
+    since="7.0.0",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=number("seconds since 1970, -1 without expiry, -2 without key"),
+    cost="O(1)",
+    summary="Tells when a key expires, in seconds since 1970.",
+)
+
+KEYS = Command(
+    "KEYS",
+    group="generic",
+    since="1.0.0",
+    arity=2,
+    flags=READONLY,
+    acl_extra="dangerous",
+    args=[pattern()],
+    reply=array("the names, in no order"),
+    cost="O(n), n = number of keys in the database",
+    summary="Lists every key whose name matches; SCAN does it in small steps.",
+    tips=("request_policy:all_shards", "nondeterministic_output_order"),
+)
+
+MOVE = Command(
+    "MOVE",
+    group="generic",
+    since="1.0.0",
+    arity=3,
+    flags=WRITE | FAST,
+    keys=one_key("RW ACCESS UPDATE"),
+    args=[key(), integer("db")],
+    reply=number("1 if the key was moved, 0 if it is missing here or present there"),
+    cost="O(1)",
+    summary="Puts a key, with its value and expiry, into a different database.",
+)
+
+_OBJECT_KEY = one_key("RO", at=2)
+
+OBJECT = Command(
+    "OBJECT",
+    group="generic",
+    since="2.2.3",
+    arity=-2,
+    cost="That of the subcommand.",
+    summary="Looks behind a key: how its value is stored and used.",
+    subcommands=[
+        Command(
+            "ENCODING",
+            since="2.2.3",
+            arity=3,
+            flags=READONLY,
+            keys=_OBJECT_KEY,
+            args=[key()],
+            reply=either(bulk("the name"), nil("the key does not exist")),
+            cost="O(1)",
+            summary="Names the representation in which a value is held.",
+            tips=_VARIES,
+        ),
+        Command(
+            "FREQ",
+            since="4.0.0",
+            arity=3,
+            flags=READONLY,
+            keys=_OBJECT_KEY,
+            args=[key()],
+            reply=either(number("the counter"), nil("the key does not exist")),
+            cost="O(1)",
+            summary="Shows how often a key is used, under an LFU eviction policy.",
+            tips=_VARIES,
+        ),
+        Command(
+            "HELP",
+            since="6.2.0",
+            arity=2,
+            flags=LOADING | STALE,
+            python=True,
+            reply=array("lines of text"),
+            cost="O(1)",
+            summary="Explains the subcommands.",
+        ),
+        Command(
+            "IDLETIME",
+            since="2.2.3",
+            arity=3,
+            flags=READONLY,
+            keys=_OBJECT_KEY,
+            args=[key()],
+            reply=either(number("seconds"), nil("the key does not exist")),
+            cost="O(1)",
+            summary="Shows for how long a key has not been used.",
+            tips=_VARIES,
+        ),
+        Command(
+            "REFCOUNT",
+            since="2.2.3",
+            arity=3,
+            flags=READONLY,
+            keys=_OBJECT_KEY,
+            args=[key()],
+            reply=either(number("the count"), nil("the key does not exist")),
+            cost="O(1)",
+            summary="Shows how many references a value has.",
+            tips=_VARIES,
+        ),
+    ],
+)
+
+PERSIST = Command(
+    "PERSIST",
+    group="generic",
+    since="2.2.0",
+    arity=2,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key()],
+    reply=number("1 if the key had an expiry, otherwise 0"),
+    cost="O(1)",
+    summary="Lets a key stay: takes its expiry away.",
+)
+
+PEXPIRE = Command(
+    "PEXPIRE",
+    group="generic",
+    since="2.6.0",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), integer("milliseconds"), _EXPIRE_CONDITION],
+    reply=_EXPIRE_REPLY,
+    cost="O(1)",
+    summary="Lets a key expire after a time in milliseconds.",
+    history=_EXPIRE_HISTORY,
+)
+
+PEXPIREAT = Command(
+    "PEXPIREAT",
+    group="generic",
+    since="2.6.0",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), unix_time("unix-time-milliseconds"), _EXPIRE_CONDITION],
+    reply=_EXPIRE_REPLY,
+    cost="O(1)",
+    summary="Lets a key expire at a point in time, in milliseconds since 1970.",
+    history=_EXPIRE_HISTORY,
+)
+
+PEXPIRETIME = Command(
+    "PEXPIRETIME",
+    group="generic",
+    since="7.0.0",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=number("milliseconds since 1970, -1 without expiry, -2 without key"),
+    cost="O(1)",
+    summary="Tells when a key expires, in milliseconds since 1970.",
+)
+
+PTTL = Command(
+    "PTTL",
+    group="generic",
+    since="2.6.0",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=number("milliseconds, -1 without expiry, -2 without key"),
+    cost="O(1)",
+    summary="Tells how long a key has to live, in milliseconds.",
+    history=_TTL_HISTORY,
+    tips=_VARIES,
+)
+
+RANDOMKEY = Command(
+    "RANDOMKEY",
+    group="generic",
+    since="1.0.0",
+    arity=1,
+    flags=READONLY | TOUCHES_ARBITRARY_KEYS,
+    reply=either(bulk("a name"), nil("the database is empty")),
+    cost="O(1)",
+    summary="Picks a key at random.",
+    tips=(
+        "request_policy:all_shards",
+        "response_policy:special",
+        "nondeterministic_output",
+    ),
+)
+
+RENAME = Command(
+    "RENAME",
+    group="generic",
+    since="1.0.0",
+    arity=3,
+    flags=WRITE,
+    keys=[one_key("RW ACCESS DELETE"), one_key("OW UPDATE", at=2)],
+    args=[key(), key("newkey", 1)],
+    reply=ok(),
+    cost="O(1), besides freeing a value that was in the way",
+    summary="Gives a key another name; a key of that name is replaced.",
+    history=[("3.2.0", "The two names may be the same.")],
+)
+
+RENAMENX = Command(
+    "RENAMENX",
+    group="generic",
+    since="1.0.0",
+    arity=3,
+    flags=WRITE | FAST,
+    keys=[one_key("RW ACCESS DELETE"), one_key("OW INSERT", at=2)],
+    args=[key(), key("newkey", 1)],
+    reply=number("1 if the key was renamed, 0 if the new name was taken"),
+    cost="O(1)",
+    summary="Gives a key another name unless that name is taken.",
+    history=[("3.2.0", "The two names may be the same.")],
+)
+
+SCAN = Command(
+    "SCAN",
+    group="generic",
+    since="2.8.0",
+    arity=-2,
+    flags=READONLY | TOUCHES_ARBITRARY_KEYS,
+    args=[
+        integer("cursor"),
+        pattern(token="MATCH", optional=True),
+        integer("count", token="COUNT", optional=True),
+        string("type", token="TYPE", optional=True, since="6.0.0"),
+    ],
+    reply=array("the cursor for the next call, 0 at the end, and some names"),
+    cost="O(1) a call, O(n) until the cursor is 0 again, n = number of keys",
+    summary="Walks through the key names of a database in small steps.",
+    history=[("6.0.0", "`TYPE` is new.")],
+    tips=(
+        "nondeterministic_output",
+        "request_policy:special",
+        "response_policy:special",
+    ),
+)
+
+TOUCH = Command(
+    "TOUCH",
+    group="generic",
+    since="3.2.1",
+    arity=-2,
+    flags=READONLY | FAST,
+    keys=keys_from("RO"),
+    args=[key(multiple=True)],
+    reply=number("how many of the keys exist"),
+    cost="O(n), n = number of keys",
+    summary="Marks keys as used just now.",
+    tips=_MULTI_SHARD,
+)
+
+TTL = Command(
+    "TTL",
+    group="generic",
+    since="1.0.0",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=number("seconds, -1 without expiry, -2 without key"),
+    cost="O(1)",
+    summary="Tells how long a key has to live, in seconds.",
+    history=_TTL_HISTORY,
+    tips=_VARIES,
+)
+
+TYPE = Command(
+    "TYPE",
+    group="generic",
+    since="1.0.0",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=one_key("RO"),
+    args=[key()],
+    reply=status("the name of the type, none if the key does not exist"),
+    cost="O(1)",
+    summary="Names the type of the value at a key.",
+)
+
+UNLINK = Command(
+    "UNLINK",
+    group="generic",
+    since="4.0.0",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=keys_from("RM DELETE"),
+    args=[key(multiple=True)],
+    reply=number("how many keys were deleted"),
+    cost="O(1) a key; large values are freed in the background",
+    summary="Deletes keys and leaves the freeing of large values for later.",
+    tips=_MULTI_SHARD,
+)
