@@ -17,6 +17,8 @@ from fastredis.config.store import FatalConfigError
 
 genuine = pytest.mark.skipif(server_path() is None, reason="no redis-server 7.0")
 
+INTEGER = "argument couldn't be parsed into an integer"
+
 # arguments, what the configuration error says after its first line
 REFUSED: list[tuple[list[str], str]] = [
     (["--port"], "2|port|wrong number of arguments"),
@@ -213,9 +215,7 @@ def test_stdin_is_announced_in_the_log() -> None:
     done = run(["-", "--port", "y"], b"hz 3\n")
     assert done.returncode == 1
     assert done.stdout.endswith(b" * Reading config from stdin\n")
-    assert done.stderr.decode() == error_text(
-        '3|port "y"|argument couldn\'t be parsed into an integer', "8.0.2"
-    )
+    assert done.stderr.decode() == error_text(f'3|port "y"|{INTEGER}', "8.0.2")
 
 
 def test_version(capfd: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,7 @@ GOOD = [
     ("client-output-buffer-limit", "pubsub 1 2 3 pubsub 4 5 6", None),
     ("oom-score-adj", "relative", "yes"),
     ("oom-score-adj", "no", "no"),
-    ("notify-keyspace-events", "KEA", "AKE"),
+    ("notify-keyspace-events", "KEA", "AKE"),  # codespell:ignore
     ("notify-keyspace-events", "g", "g"),
     ("notify-keyspace-events", "$lshzxet", "$lshzxet"),
     ("notify-keyspace-events", "nmdtEKexzhslg", "glshzxetdnKEm"),
