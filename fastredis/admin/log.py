@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""The server's log, in the format that Redis writes and that tools read.
+
+    4711:M 24 Nov 2026 08:12:57.913 * Ready to accept connections
+    pid  |                          |
+         role                       level: . debug  - verbose  * notice  # warning
+
+The role is M for a master, S for a replica, C before the server runs and in a child
+process that saves. A line is one write(2) to an appended file, so lines of several
+processes do not mix and are visible at once. The file is opened again when its name
+means another file, so that logrotate needs no signal.
+
+Cost: about 3 us a line, nearly nothing for a level that is off.
+Threads: any thread may log.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from fastredis.config.store import Config
+
+LEVELS: Final = {"debug": 0, "verbose": 1, "notice": 2, "warning": 3, "nothing": 4}
+DEBUG: Final = 0
+VERBOSE: Final = 1
+NOTICE: Final = 2
+WARNING: Final = 3
+
+_MARKS: Final = ".-*#"
+# Not strftime's %b, which depends on the locale.
+_MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
+
+STDOUT: Final = 1
+
+_LOGO: Final = r"""
+         __            _
+  ----- / _| __ _ ___ | |_      {0}
+   --- | |_ / _` / __|| __|     Running in {1} mode
+  ---- |  _| (_| \__ \| |_      Port: {2}
+     - |_|  \__,_|___/ \__|     PID: {3}
+
+"""
+
+
+class Logger:
+    """Where one server writes its log.
+
+    level: the name of the least important level that is written.
+    role: the letter after the pid.
+    """
+
+    def __init__(self, path: str = "", level: str = "notice", role: str = "M") -> None:
+        """Write to the file at path, or to standard output if it is empty.
+
+        A file that cannot be opened or written loses lines; it never stops the server.
+        """
+        # a later chdir must not move the log
+        self._path = os.path.abspath(path) if path else ""
+        self._threshold = LEVELS[level]
+        self._fd = -1
+        self._file = (0, 0)  # device and inode of what _fd is
+        self._second = -1
+        self._stamp = ""  # the date and time of _second
+        self.role = role
+
+    @classmethod
+    def for_config(cls, config: Config) -> Logger:
+        """Return the log that a configuration asks for; it follows ``loglevel``."""
+        logger = cls(config["logfile"], config["loglevel"])
+
+        def follow(changed: Config) -> None:
+            logger.level = changed["loglevel"]
+
+        config.on_change("loglevel", follow)
+        return logger
+
+    @property
+    def level(self) -> str:
+        """Return the name of the least important level that is written."""
+        return next(name for name, rank in LEVELS.items() if rank == self._threshold)
+
+    @level.setter
+    def level(self, name: str) -> None:
+        self._threshold = LEVELS[name]
+
+    def is_on(self, rank: int) -> bool:
+        """Return whether lines of a level (DEBUG ... WARNING) are written."""
+        return rank >= self._threshold
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    # --- Lines -----------------------------------------------------------------
+
+    def debug(self, message: str) -> None:
+        """Write what helps only those who work on the server."""
+        if self._threshold <= DEBUG:
+            self._line(DEBUG, message)
+
+    def verbose(self, message: str) -> None:
+        """Write what is of use now and then."""
+        if self._threshold <= VERBOSE:
+            self._line(VERBOSE, message)
+
+    def notice(self, message: str) -> None:
+        """Write what the operator of a server in production wants to know."""
+        if self._threshold <= NOTICE:
+            self._line(NOTICE, message)
+
+    def warning(self, message: str) -> None:
+        """Write what asks for attention."""
+        if self._threshold <= WARNING:
+            self._line(WARNING, message)
+
+    def exception(self, message: str) -> None:
+        """Write a warning and the traceback of the exception being handled."""
+        if self._threshold <= WARNING:
+            from traceback import format_exc
+
+            self._line(WARNING, f"{message}\n{format_exc().rstrip()}")
+
+    def raw(self, text: str) -> None:
+        """Write text as it is, if notices are written."""
+        if self._threshold <= NOTICE:
+            self._write(text)
+
+    def _line(self, rank: int, message: str) -> None:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            t = time.localtime(second)
+            self._stamp = (
+                f"{t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year} "
+                f"{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
+            )
+            self._second = second
+        milliseconds = int((now - second) * 1000)
+        self._write(
+            f"{os.getpid()}:{self.role} {self._stamp}.{milliseconds:03d} "
+            f"{_MARKS[rank]} {message}\n"
+        )
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogateescape")
+        try:
+            fd = self._descriptor()
+            while data:
+                data = data[os.write(fd, data) :]
+        except OSError:
+            pass
+
+    def _descriptor(self) -> int:
+        """Return the open file, after opening it or its successor if need be."""
+        if not self._path:
+            return STDOUT
+        if self._fd >= 0:
+            try:
+                status = os.stat(self._path)
+                if (status.st_dev, status.st_ino) == self._file:
+                    return self._fd
+            except FileNotFoundError:
+                pass
+            self.close()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(self._path, flags, 0o644)
+        status = os.fstat(self._fd)
+        self._file = (status.st_dev, status.st_ino)
+        return self._fd
+
+
+# --- Start -----------------------------------------------------------------------
+
+
+def log_start(log: Logger, config: Config, from_arguments: bool = True) -> None:
+    """Write the first lines of a server's life.
+
+    from_arguments: a file or options were given, so the defaults are not a surprise.
+    """
+    from fastredis import __version__
+    from fastredis.config.spec import REDIS_VERSION
+
+    role, log.role = log.role, "C"
+    log.notice("oO0OoO0OoO0Oo Fastredis is starting oO0OoO0OoO0Oo")
+    log.notice(
+        f"Fastredis version={__version__}, Redis version={REDIS_VERSION}, bits=64, "
+        f"pid={os.getpid()}, just started"
+    )
+    if from_arguments:
+        log.notice("Configuration loaded")
+    else:
+        log.warning(
+            "Warning: no config file specified, using the default config. In order to "
+            "specify a config file use fastredis-server /path/to/redis.conf"
+        )
+    ignored = config.without_effect()
+    if ignored:
+        log.warning("Directives without effect yet: " + ", ".join(ignored))
+    log.role = role
+
+
+def show_logo(log: Logger, config: Config, mode: str = "standalone") -> None:
+    """Write the banner to a terminal or if asked for, else one line in its place.
+
+    Programs that start servers wait for the line with the pid, and then for the line
+    ``Server initialized``, which therefore comes after this call.
+    """
+    from fastredis import __version__
+    from fastredis.config.spec import REDIS_VERSION
+
+    port = config["port"] or config["tls-port"] or config["unixsocket"] or "none"
+    to_terminal = not config["logfile"] and os.isatty(STDOUT)
+    if not (config["always-show-logo"] or to_terminal):
+        log.notice(f"Running mode={mode}, port={config['port']}.")
+        return
+    name = f"Fastredis {__version__} (Redis {REDIS_VERSION}), 64 bit"
+    log.raw(_LOGO.format(name, mode, port, os.getpid()))

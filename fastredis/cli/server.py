@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The program fastredis-server: arguments as redis-server takes them, exit codes too.
+
+What a server needs is imported only when one is started, so that ``--version`` and an
+error in a configuration file are answered at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+USAGE = """\
+Usage: fastredis-server [/path/to/redis.conf] [--name value ...] [-]
+       fastredis-server -v | --version
+       fastredis-server -h | --help
+
+Options are the directives of redis.conf with two dashes in front, and win over the
+file. A lone - as the first or the last argument reads directives from standard input.
+
+Examples:
+       fastredis-server
+       fastredis-server /etc/redis/redis.conf --loglevel verbose
+       fastredis-server --port 7777 --unixsocket /tmp/redis.sock
+       fastredis-server --python-commands my_commands.py
+       echo 'maxclients 100' | fastredis-server -
+"""
+
+NOT_SUPPORTED = {
+    "--test-memory": "testing the memory of the machine",
+    "--check-system": "checking the system's settings",
+    "--sentinel": "sentinel mode",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code.
+
+    argv: the arguments without the program's name; those of the process by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    first = arguments[0] if arguments else ""
+    if first in ("-v", "--version"):
+        print(version_line())
+        return 0
+    if first in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    for name in (first, *(a for a in arguments if a == "--sentinel")):
+        if name in NOT_SUPPORTED:
+            print(
+                f"fastredis-server: {NOT_SUPPORTED[name]} is not supported ({name})",
+                file=sys.stderr,
+            )
+            return 1
+    return _serve(arguments)
+
+
+def version_line() -> str:
+    """Return what --version prints; tools look for ``v=`` and a number."""
+    from fastredis import __version__
+    from fastredis.config.spec import REDIS_VERSION
+
+    bits = 64 if sys.maxsize > 2**32 else 32
+    return (
+        f"Redis server v={REDIS_VERSION} sha=00000000:0 bits={bits} "
+        f"build=fastredis-{__version__}"
+    )
+
+
+def _serve(arguments: Sequence[str]) -> int:
+    from fastredis.admin.log import Logger
+    from fastredis.config.parse import load_arguments
+    from fastredis.config.store import FatalConfigError
+
+    # there is no configuration yet that could say where to log
+    log = Logger(role="C")
+
+    def read_stdin() -> bytes:
+        log.notice("Reading config from stdin")
+        return sys.stdin.buffer.read()
+
+    try:
+        config = load_arguments(arguments, read_stdin)
+    except FatalConfigError as error:
+        if error.to_log:
+            log.warning(error.report)
+        else:
+            sys.stderr.write(error.report)
+        return 1
+
+    from fastredis.server import Server
+
+    code: int = Server(config).run()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
