@@ -91,7 +91,7 @@ def test_more_arguments_than_the_function_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a b", "a\tb", "a\n", "a|b", "caf\u00e9", "\x7f", "x" * 64]
+    "name", ["", "a b", "a\tb", "a\n", "a|b", "x\u00e9", "\x7f", "x" * 64]
 )
 def test_names_that_no_client_could_send(name: str) -> None:
     with pytest.raises(ValueError, match="a command's name"):

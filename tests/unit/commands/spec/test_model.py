@@ -82,7 +82,7 @@ def test_an_unknown_category_or_key_flag_is_refused() -> None:
     with pytest.raises(KeyError):
         _ = declare(acl_extra="fats").acl
     with pytest.raises(KeyError):
-        one_key("RO ACESS")
+        one_key("RO READ")
 
 
 @pytest.mark.parametrize(
