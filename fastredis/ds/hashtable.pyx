@@ -47,12 +47,6 @@ cdef enum:
     GROW_DEN = 2
     SHRINK = 2
 
-cdef extern from *:
-    """
-    _Static_assert(sizeof(struct __pyx_t_9fastredis_2ds_9hashtable_ht_bucket_t) == 64,
-                   "a bucket is one cache line");
-    """
-
 
 # --- Create and free --------------------------------------------------------------
 
@@ -66,6 +60,7 @@ cdef ht_bucket_t *_new_buckets(size_t n) noexcept nogil:
 cdef ht_t *ht_new(ht_key_fn key_of) noexcept nogil:
     """Return an empty table of one bucket."""
     cdef ht_t *t = <ht_t *>zcalloc(sizeof(ht_t))
+    fr_assert(sizeof(ht_bucket_t) == BUCKET_BYTES)
     t.key_of = key_of
     t.segments = <ht_bucket_t **>zmalloc(sizeof(ht_bucket_t *))
     t.cap_segments = 1

@@ -114,6 +114,7 @@ cdef struct client_t:
     bint has_key_hash
     uint32_t flags
     int fd                              # -1: none
+    int epfd                            # the epoll set that watches fd
     int error_count                     # errors replied by the command being executed
     uint64_t id
     # --- input that waits for its rest
@@ -141,7 +142,8 @@ cdef struct client_t:
     cmd_t *last_cmd
     client_t *next
     client_t *prev
-    PyObject *transport                 # owned; CLIENT_TRANSPORT clients
+    PyObject *protocol                  # owned; CLIENT_TRANSPORT clients
+    void (*release)(client_t *c) noexcept nogil # before it is freed; may be NULL
 
 # --- Clients ------------------------------------------------------------------------
 
@@ -149,7 +151,7 @@ cdef struct client_t:
 cdef client_t *client_new(server_t *srv, uint32_t flags) noexcept nogil
 # free at the end of the round; nothing more is read, executed or sent
 cdef void client_close(client_t *c) noexcept nogil
-# free all clients of srv.closing; release_fd is given each before it goes
+# free all clients of srv.closing
 cdef void client_free_closing(server_t *srv) noexcept nogil
 cdef void client_free(client_t *c) noexcept nogil
 # have the reply sent at the end of the round

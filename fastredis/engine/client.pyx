@@ -14,8 +14,6 @@ Memory: about 600 bytes for an idle client; query and reply buffers only while
 something waits in them.
 Threads: the thread that executes commands.
 """
-from cpython.object cimport PyObject
-from cpython.ref cimport Py_XDECREF
 from fastredis.core.blob cimport blob_nbytes, blob_release
 from fastredis.core.mem cimport zcalloc, zfree, zsize
 from fastredis.resp.parser cimport partial_free
@@ -69,15 +67,10 @@ cdef void client_close(client_t *c) noexcept nogil:
     srv.closing = c
 
 
-cdef void _drop_transport(client_t *c) noexcept with gil:
-    Py_XDECREF(c.transport)
-    c.transport = NULL
-
-
 cdef void client_free(client_t *c) noexcept nogil:
     """Free a client that is in no list; its socket is closed."""
-    if c.transport != NULL:
-        _drop_transport(c)
+    if c.release != NULL:
+        c.release(c)
     if c.fd >= 0:
         close(c.fd)
     out_clear(&c.out)

@@ -7,8 +7,9 @@ The GIL is taken for the call alone. What a handler raises never goes further: a
 ReplyError is the reply; any other exception is logged with its traceback, and the client
 is told that the command failed.
 """
+from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from fastredis.engine.client cimport CLIENT_UNIX_SOCKET
+from fastredis.engine.client cimport CLIENT_FAKE, CLIENT_UNIX_SOCKET
 from fastredis.engine.execute cimport engine_update_clock
 from fastredis.engine.reply cimport reply_error_len
 from fastredis.resp.writer cimport (
@@ -29,6 +30,7 @@ from fastredis.resp.writer cimport (
     resp_simple,
     resp_verbatim,
 )
+from libc.string cimport strncmp
 
 from fastredis.resp.values import (
     NULL_ARRAY,
@@ -101,6 +103,25 @@ cdef int write_value(out_t *o, object value) except -1:
 # --- Calls ------------------------------------------------------------------------
 
 
+cdef bint _is_local(client_t *c) noexcept:
+    """Return whether a client is on this machine."""
+    return c.flags & (CLIENT_UNIX_SOCKET | CLIENT_FAKE) or \
+        strncmp(c.peer, b"127.", 4) == 0 or strncmp(c.peer, b"[::1]", 5) == 0 or \
+        strncmp(c.peer, b"[::ffff:127.", 12) == 0
+
+
+@final
+cdef class Caller:
+    """The client that sent a command: its id, its database, the version of the protocol
+    it speaks, and whether it is on this machine."""
+
+    cdef readonly object id
+    cdef readonly int db
+    cdef readonly int resp
+    cdef readonly bint is_local
+
+
+@final
 cdef class Context:
     """What a handler knows of its caller; valid during the call only."""
 
@@ -110,30 +131,15 @@ cdef class Context:
         return self.engine.server
 
     @property
-    def client_id(self):
-        """The id of the calling client."""
+    def client(self):
+        """The client that sent the command."""
+        cdef Caller caller = Caller.__new__(Caller)
         self._check()
-        return self.c.id
-
-    @property
-    def db(self):
-        """The number of the database that the client has selected."""
-        self._check()
-        return self.c.db.id
-
-    @property
-    def resp(self):
-        """The version of the protocol that the client speaks, 2 or 3."""
-        self._check()
-        return self.c.out.resp
-
-    @property
-    def is_local(self):
-        """Whether the client is on this machine: a Unix socket or a loopback address."""
-        self._check()
-        peer = self.c.peer.decode("utf-8", "replace")
-        return bool(self.c.flags & CLIENT_UNIX_SOCKET) or self.c.fd < 0 \
-            or peer.startswith(("127.", "[::1]", "[::ffff:127."))
+        caller.id = self.c.id
+        caller.db = self.c.db.id
+        caller.resp = self.c.out.resp
+        caller.is_local = _is_local(self.c)
+        return caller
 
     def call(self, *args):
         """Execute a command in the client's database and return its reply.

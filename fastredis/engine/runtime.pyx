@@ -125,7 +125,7 @@ cdef class Engine:
         engine_update_clock(&self.srv)
 
     def __dealloc__(self):
-        self._free_clients()
+        _free_clients(&self.srv)
         if self.fake != NULL:
             client_free(self.fake)
         ks_free(self.srv.ks)
@@ -133,14 +133,9 @@ cdef class Engine:
         argv_free(&self.srv.argv)
         blob_release(self.srv.password)
 
-    cdef void _free_clients(self) noexcept:
-        while self.srv.clients != NULL:
-            client_close(self.srv.clients)
-        client_free_closing(&self.srv)
-
     def close_clients(self):
         """Close every connection, without sending what waits."""
-        self._free_clients()
+        _free_clients(&self.srv)
 
     # --- Configuration
 
@@ -194,23 +189,10 @@ cdef class Engine:
             engine_update_clock(&self.srv)
             more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
             if self.srv.now_ms >= self.next_idle_check_ms:
-                self._close_idle()
+                _close_idle(&self.srv)
                 self.next_idle_check_ms = self.srv.now_ms + IDLE_CHECK_MS
             client_free_closing(&self.srv)
         return more
-
-    cdef void _close_idle(self) noexcept nogil:
-        cdef client_t *c = self.srv.clients
-        cdef client_t *following
-        cdef size_t used = zused_memory()
-        if used > self.srv.stats.peak_memory:
-            self.srv.stats.peak_memory = used
-        while c != NULL:
-            following = c.next
-            if self.srv.idle_timeout_ms and \
-                    self.srv.now_ms - c.active_ms > self.srv.idle_timeout_ms:
-                client_close(c)
-            c = following
 
     def has_expires(self):
         """Return whether any key has an expiry, so that cron is to run often."""
@@ -285,54 +267,19 @@ cdef class Engine:
         cdef client_t *c = self.srv.clients
         cdef list result = []
         while c != NULL:
-            result.append(self._describe(c))
+            result.append(_describe(&self.srv, c))
             c = c.next
         result.reverse()
         return result
 
     def client(self, uint64_t client_id):
         """Return a client's dict, or None."""
-        cdef client_t *c = self._find(client_id)
-        return None if c == NULL else self._describe(c)
-
-    cdef client_t *_find(self, uint64_t client_id) noexcept:
-        cdef client_t *c = self.srv.clients
-        while c != NULL and c.id != client_id:
-            c = c.next
-        return c
-
-    cdef dict _describe(self, client_t *c):
-        return {
-            "id": c.id,
-            "addr": _text(c.peer),
-            "laddr": _text(c.local),
-            "fd": c.fd,
-            "name": _blob_text(c.name),
-            "age_ms": self.srv.now_ms - c.created_ms,
-            "idle_ms": self.srv.now_ms - c.active_ms,
-            "db": c.db.id,
-            "resp": c.out.resp,
-            "qbuf": c.qlen,
-            "qbuf_free": 0 if c.qbuf == NULL else c.qcap - c.qlen,
-            "output": out_pending(&c.out),
-            "output_memory": out_nbytes(&c.out),
-            "memory": client_nbytes(c),
-            "argv_memory": 0,
-            "cmd": "NULL" if c.last_cmd == NULL else _text(c.last_cmd.name),
-            "lib_name": _blob_text(c.lib_name),
-            "lib_ver": _blob_text(c.lib_ver),
-            "commands": c.ncommands,
-            "net_in": c.net_in,
-            "net_out": c.net_out,
-            "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
-            "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
-            "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),
-            "is_transport": bool(c.flags & CLIENT_TRANSPORT),
-        }
+        cdef client_t *c = _find(&self.srv, client_id)
+        return None if c == NULL else _describe(&self.srv, c)
 
     def kill_client(self, uint64_t client_id, bint after_reply=False):
         """Close a client, or once its reply is sent; return whether it was there."""
-        cdef client_t *c = self._find(client_id)
+        cdef client_t *c = _find(&self.srv, client_id)
         if c == NULL:
             return False
         if after_reply:
@@ -466,6 +413,66 @@ cdef class Engine:
         """Wait until everything given to the lazy-free thread is freed."""
         with nogil:
             lazyfree_wait()
+
+
+# --- Clients of a server ----------------------------------------------------------
+
+
+cdef void _free_clients(server_t *srv) noexcept:
+    while srv.clients != NULL:
+        client_close(srv.clients)
+    client_free_closing(srv)
+
+
+cdef void _close_idle(server_t *srv) noexcept nogil:
+    """Close the clients that have been idle for too long; note the memory's peak."""
+    cdef client_t *c = srv.clients
+    cdef client_t *following
+    cdef size_t used = zused_memory()
+    if used > srv.stats.peak_memory:
+        srv.stats.peak_memory = used
+    while c != NULL and srv.idle_timeout_ms:
+        following = c.next
+        if srv.now_ms - c.active_ms > srv.idle_timeout_ms:
+            client_close(c)
+        c = following
+
+
+cdef client_t *_find(server_t *srv, uint64_t client_id) noexcept:
+    cdef client_t *c = srv.clients
+    while c != NULL and c.id != client_id:
+        c = c.next
+    return c
+
+
+cdef dict _describe(server_t *srv, client_t *c):
+    return {
+        "id": c.id,
+        "addr": _text(c.peer),
+        "laddr": _text(c.local),
+        "fd": c.fd,
+        "name": _blob_text(c.name),
+        "age_ms": srv.now_ms - c.created_ms,
+        "idle_ms": srv.now_ms - c.active_ms,
+        "db": c.db.id,
+        "resp": c.out.resp,
+        "qbuf": c.qlen,
+        "qbuf_free": 0 if c.qbuf == NULL else c.qcap - c.qlen,
+        "output": out_pending(&c.out),
+        "output_memory": out_nbytes(&c.out),
+        "memory": client_nbytes(c),
+        "argv_memory": 0,
+        "cmd": "NULL" if c.last_cmd == NULL else _text(c.last_cmd.name),
+        "lib_name": _blob_text(c.lib_name),
+        "lib_ver": _blob_text(c.lib_ver),
+        "commands": c.ncommands,
+        "net_in": c.net_in,
+        "net_out": c.net_out,
+        "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
+        "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
+        "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),
+        "is_transport": bool(c.flags & CLIENT_TRANSPORT),
+    }
 
 
 # --- Replies as Python values -----------------------------------------------------

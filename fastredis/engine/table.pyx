@@ -118,7 +118,7 @@ cdef class CommandTable:
         cdef Py_ssize_t i
         if len(name) >= CMD_NAME_MAX:
             raise ValueError(f"command name too long: {name!r}")
-        if len(self.by_name) >= SLOTS / 2:
+        if <int>len(self.by_name) >= SLOTS // 2:
             raise ValueError("too many commands")
         cmd = <cmd_t *>zcalloc(sizeof(cmd_t))
         memcpy(cmd.name, <const char *>name, len(name))
@@ -164,6 +164,7 @@ cdef class CommandTable:
         cdef cmd_t *cmd = <cmd_t *>address
         cdef cmd_t *every[SLOTS]
         cdef size_t n = 0, i
+        cdef bytes lowered
         if new and cmd_find(self.table, new, len(new)) != NULL:
             raise ValueError(new)
         if len(new) >= CMD_NAME_MAX:
@@ -177,7 +178,8 @@ cdef class CommandTable:
             self._enter(<size_t>every[i])
         if new:
             memset(cmd.name, 0, CMD_NAME_MAX)
-            memcpy(cmd.name, <const char *>(new.lower()), len(new))
+            lowered = new.lower()
+            memcpy(cmd.name, <const char *>lowered, len(new))
             cmd.name_len = <int>len(new)
             self._enter(<size_t>cmd)
 
@@ -222,7 +224,8 @@ cdef class CommandTable:
 
     def latency_histogram(self, bytes name):
         """Return [(upper bound in microseconds, calls)] of a command's buckets."""
-        cdef cmd_t *cmd = <cmd_t *><size_t>self.by_name[name]
+        cdef size_t address = self.by_name[name]
+        cdef cmd_t *cmd = <cmd_t *>address
         cdef int i
         if cmd.latency == NULL:
             return []

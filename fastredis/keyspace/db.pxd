@@ -27,8 +27,9 @@ cdef inline dbkey_t dbkey(const char *ptr, size_t nbytes) noexcept nogil:
     return k
 
 # For the expire_ms of the db_set functions, beside a time in ms:
-cdef int64_t DB_NO_TTL "((int64_t)-1)"      # the key shall have no expiry
-cdef int64_t DB_KEEP_TTL "((int64_t)-2)"    # the key keeps the one it has
+cdef enum:
+    DB_NO_TTL = -1          # the key shall have no expiry (OBJ_NO_EXPIRE)
+    DB_KEEP_TTL = -2        # the key keeps the one it has
 
 cdef struct db_t:
     keyspace_t *ks

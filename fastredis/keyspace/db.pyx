@@ -99,7 +99,11 @@ cdef enum:
     INT_DIGITS_MAX = 20
     LAZY_EFFORT = 64            # values of more allocations are freed on the thread
 
-cdef uint64_t HASH40 = (1 << 40) - 1
+cdef extern from *:
+    """
+    #define HASH40 ((((uint64_t)1) << 40) - 1)
+    """
+    const uint64_t HASH40
 
 
 # --- Create and free --------------------------------------------------------------

@@ -34,9 +34,13 @@ cdef enum:
     CLOCK_BACK_TICKS = 64   # one second: smaller corrections are waited out
     PAYLOAD_BITS = 40
 
-cdef uint64_t PAYLOAD_MASK = (1 << PAYLOAD_BITS) - 1
-cdef uint64_t REST_MASK = (1 << 24) - 1
-cdef uint64_t FARTHEST = 0xFFFFFFFF
+cdef extern from *:
+    """
+    #define PAYLOAD_MASK ((((uint64_t)1) << 40) - 1)
+    #define REST_MASK ((uint64_t)0xFFFFFF)      /* bits of the tick in an entry */
+    #define FARTHEST ((uint64_t)0xFFFFFFFF)     /* ticks that four levels span */
+    """
+    const uint64_t PAYLOAD_MASK, REST_MASK, FARTHEST
 
 cdef struct chunk_t:
     chunk_t *next

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""Input of a client, whatever it comes by.
+
+    nothing waits:  socket --> shared buffer --> execute;  a cut-off rest --> c.qbuf
+    a rest waits:   socket --> c.qbuf + qlen --> execute from c.qbuf's start
+
+So a client has a buffer of its own only while it is in the middle of a request. The
+parser says how long the request will be (c.qneed), and c.qbuf grows towards that at
+most twice as fast as bytes come in.
+"""
+from fastredis.core.mem cimport zfree, zsize, ztryrealloc
+from fastredis.engine.client cimport (
+    CLIENT_CLOSE_ASAP,
+    CLIENT_IN_WRITE_LIST,
+    client_close,
+    client_free_closing,
+)
+from fastredis.engine.execute cimport engine_feed
+from libc.string cimport memcpy, memmove
+
+cdef enum:
+    READ_MIN = 16 * 1024            # room for a read into c.qbuf
+    GROW_STEP = 1024 * 1024         # c.qbuf grows by this much beyond doubling
+
+
+cdef bint _reserve(client_t *c, size_t cap) noexcept nogil:
+    """Have room for cap bytes in c.qbuf, or close the client."""
+    cdef char *p
+    if cap <= c.qcap:
+        return True
+    p = <char *>ztryrealloc(c.qbuf, cap)
+    if p == NULL:
+        client_close(c)
+        return False
+    c.qbuf = p
+    c.qcap = zsize(p)
+    return True
+
+
+cdef void _drop_buffer(client_t *c) noexcept nogil:
+    zfree(c.qbuf)
+    c.qbuf = NULL
+    c.qlen = c.qcap = 0
+
+
+cdef bint conn_read_buffer(
+    client_t *c, char *shared, size_t nshared, char **buf_out, size_t *room_out
+) noexcept nogil:
+    """Say where the next read of the client goes."""
+    cdef size_t want
+    if c.qlen == 0:
+        buf_out[0] = shared
+        room_out[0] = nshared
+        return True
+    want = c.qlen + READ_MIN
+    if c.qneed > want:
+        want = c.qneed if c.qneed < 2 * c.qlen + GROW_STEP else 2 * c.qlen + GROW_STEP
+    if not _reserve(c, want):
+        return False
+    buf_out[0] = c.qbuf + c.qlen
+    room_out[0] = c.qcap - c.qlen
+    return True
+
+
+cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
+    """Execute what is complete and keep the rest."""
+    cdef server_t *srv = c.srv
+    cdef size_t used, rest
+    srv.stats.net_in += nbytes
+    srv.stats.reads += 1
+    c.net_in += nbytes
+    if c.qlen == 0:
+        used = engine_feed(c, buf, nbytes)
+        rest = nbytes - used
+        if rest == 0 or c.flags & CLIENT_CLOSE_ASAP:
+            return
+        if not _reserve(c, rest):
+            return
+        memcpy(c.qbuf, buf + used, rest)
+        c.qlen = rest
+    else:
+        c.qlen += nbytes
+        if c.qlen < c.qneed:
+            c.active_ms = srv.now_ms
+            rest = c.qlen
+        else:
+            used = engine_feed(c, c.qbuf, c.qlen)
+            rest = c.qlen - used
+            if rest == 0 or c.flags & CLIENT_CLOSE_ASAP:
+                _drop_buffer(c)
+                return
+            if used:
+                memmove(c.qbuf, c.qbuf + used, rest)
+                c.qlen = rest
+    if rest > c.qpeak:
+        c.qpeak = rest
+    if rest > srv.query_buffer_limit:
+        srv.stats.query_limit_disconnections += 1
+        client_close(c)
+
+
+cdef void conn_end_round(server_t *srv) noexcept nogil:
+    """Send what was queued for other clients, free those that were closed."""
+    cdef client_t *c
+    while srv.write_list != NULL:
+        c = srv.write_list
+        srv.write_list = c.next_write
+        c.flags &= ~CLIENT_IN_WRITE_LIST
+        if not c.flags & CLIENT_CLOSE_ASAP:
+            c.flush(c)
+    client_free_closing(srv)

@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""The reactor: an epoll set of sockets, nested in the event loop.
+
+    uvloop's epoll set                   the reactor's epoll set
+    +--------------------------+         +---------------------------------+
+    | timers, signals, TLS,    |  ready  | listening sockets               |
+    | child processes, links   | <------ | clients                         |
+    | reactor.fileno() --------+-------> |                                 |
+    +--------------------------+  tick() +---------------------------------+
+
+tick() runs rounds without the GIL: take the ready sockets, read, execute and reply for
+each, free what was closed. Under load it is an ordinary epoll loop: after a round it
+waits up to linger_ms for more work in its own set, rather than returning to the event
+loop for each handful of requests, which costs about a microsecond a time and, with one
+request a client, is half of our own share of a request. It goes back when nothing came,
+after TICK_MAX_NS at the latest, so that timers run; and the server turns lingering off
+while the event loop has sockets of its own (TLS, links), whose bytes would wait.
+
+A client that does not read makes the socket full: its reply stays in c.out, and the set
+reports when there is room (WANT_WRITE). At most WRITE_MAX bytes are sent to one client
+in a round, and one buffer read from it, so that none keeps the others waiting.
+
+When file descriptors run out, accepting pauses (ACCEPT_PAUSE_MS) instead of spinning on
+a listening socket that stays ready.
+
+Threads: the thread that executes commands.
+"""
+from fastredis.core.clock cimport clock_mono_ns
+from fastredis.core.mem cimport zfree, zmalloc
+from fastredis.engine.client cimport (
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_CLOSE_ASAP,
+    CLIENT_UNIX_SOCKET,
+    CLIENT_WANT_WRITE,
+    client_check_output_limit,
+    client_close,
+    client_new,
+    client_t,
+    server_t,
+)
+from fastredis.engine.execute cimport engine_update_clock
+from fastredis.engine.runtime cimport Engine
+from fastredis.net.conn cimport conn_end_round, conn_read_buffer, conn_received
+from fastredis.resp.writer cimport out_block_t, out_consume, out_seal
+from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy, memset, strlen, strncpy
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <arpa/inet.h>
+    #include <netinet/in.h>
+    #include <netinet/tcp.h>
+    #include <stdio.h>
+    #include <string.h>
+    #include <sys/epoll.h>
+    #include <sys/socket.h>
+    #include <sys/uio.h>
+    #include <sys/un.h>
+    #include <unistd.h>
+    /* accept4 is a GNU extension; its declaration depends on what was included first */
+    extern int accept4(int, struct sockaddr *, socklen_t *, int);
+    static int reactor_accept(int fd, struct sockaddr_storage *ss, socklen_t *len) {
+        *len = sizeof *ss;
+        return accept4(fd, (struct sockaddr *)ss, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+    static void reactor_name(const struct sockaddr_storage *ss, char *out, size_t n) {
+        char ip[INET6_ADDRSTRLEN] = "";
+        if (ss->ss_family == AF_INET) {
+            const struct sockaddr_in *a = (const struct sockaddr_in *)ss;
+            inet_ntop(AF_INET, &a->sin_addr, ip, sizeof ip);
+            snprintf(out, n, "%s:%d", ip, ntohs(a->sin_port));
+        } else if (ss->ss_family == AF_INET6) {
+            const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)ss;
+            inet_ntop(AF_INET6, &a->sin6_addr, ip, sizeof ip);
+            snprintf(out, n, "[%s]:%d", ip, ntohs(a->sin6_port));
+        } else {
+            snprintf(out, n, "?:0");
+        }
+    }
+    static void reactor_local_name(int fd, char *out, size_t n) {
+        struct sockaddr_storage ss;
+        socklen_t len = sizeof ss;
+        memset(&ss, 0, sizeof ss);
+        getsockname(fd, (struct sockaddr *)&ss, &len);
+        reactor_name(&ss, out, n);
+    }
+    static void reactor_tune(int fd, int keepalive_s) {
+        int v = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, sizeof v);
+        if (keepalive_s <= 0) return;
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, sizeof v);
+        v = keepalive_s;
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &v, sizeof v);
+        v = keepalive_s / 3 ? keepalive_s / 3 : 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &v, sizeof v);
+        v = 3;
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &v, sizeof v);
+    }
+    static ssize_t reactor_sendv(int fd, struct iovec *iov, int n) {
+        struct msghdr m;
+        memset(&m, 0, sizeof m);
+        m.msg_iov = iov;
+        m.msg_iovlen = n;
+        return sendmsg(fd, &m, MSG_NOSIGNAL);
+    }
+    """
+    ctypedef union epoll_data_t:
+        void *ptr
+        uint64_t u64
+    cdef struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    cdef struct iovec:
+        void *iov_base
+        size_t iov_len
+    cdef struct sockaddr_storage:
+        pass
+    ctypedef unsigned int socklen_t
+    enum:
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLL_CTL_ADD
+        EPOLL_CTL_MOD
+        EPOLL_CTL_DEL
+        EPOLL_CLOEXEC
+        MSG_NOSIGNAL
+    int epoll_create1(int flags) nogil
+    int epoll_ctl(int epfd, int op, int fd, epoll_event *event) nogil
+    int epoll_wait(int epfd, epoll_event *events, int n, int timeout_ms) nogil
+    ssize_t recv(int fd, void *buf, size_t n, int flags) nogil
+    ssize_t send(int fd, const void *buf, size_t n, int flags) nogil
+    int close(int fd) nogil
+    int reactor_accept(int fd, sockaddr_storage *ss, socklen_t *len) nogil
+    void reactor_name(const sockaddr_storage *ss, char *out, size_t n) nogil
+    void reactor_local_name(int fd, char *out, size_t n) nogil
+    void reactor_tune(int fd, int keepalive_s) nogil
+    ssize_t reactor_sendv(int fd, iovec *iov, int n) nogil
+
+cdef enum:
+    EVENTS_MAX = 512                # ready sockets taken in one round
+    READ_BYTES = 64 * 1024          # the shared read buffer
+    WRITE_MAX = 1024 * 1024         # sent to one client in one round
+    IOV_MAX_USED = 64
+    LISTENERS_MAX = 64
+    ACCEPTS_PER_ROUND = 64
+    TICK_MAX_NS = 2000000
+    ACCEPT_PAUSE_MS = 100
+    LISTENER_TAG = 1                # low bit of epoll's data: a listener's index
+
+cdef char *MAXCLIENTS_ERROR = b"-ERR max number of clients reached\r\n"
+
+cdef struct listener_t:
+    int fd
+    bint is_unix
+    char path[108]
+
+
+# --- Send -------------------------------------------------------------------------
+
+
+cdef void _watch(client_t *c) noexcept nogil:
+    """Tell the set what the client waits for."""
+    cdef epoll_event e
+    e.data.ptr = c
+    e.events = 0 if c.flags & CLIENT_CLOSE_AFTER_REPLY else EPOLLIN
+    if c.flags & CLIENT_WANT_WRITE:
+        e.events |= EPOLLOUT
+    epoll_ctl(c.epfd, EPOLL_CTL_MOD, c.fd, &e)
+
+
+cdef ssize_t _send_some(client_t *c) noexcept nogil:
+    """Send the first blocks of what is pending."""
+    cdef iovec iov[IOV_MAX_USED]
+    cdef out_block_t *b
+    cdef int n = 0
+    out_seal(&c.out)
+    b = c.out.first
+    if b.next == NULL:
+        return send(c.fd, b.start, b.nbytes, MSG_NOSIGNAL)
+    while b != NULL and n < IOV_MAX_USED:
+        iov[n].iov_base = <void *>b.start
+        iov[n].iov_len = b.nbytes
+        n += 1
+        b = b.next
+    return reactor_sendv(c.fd, iov, n)
+
+
+cdef void _flush(client_t *c) noexcept nogil:
+    """Send what is pending until the socket is full."""
+    cdef ssize_t n
+    cdef size_t sent = 0
+    cdef bint wanted = (c.flags & CLIENT_WANT_WRITE) != 0
+    while c.out.first != NULL and sent < WRITE_MAX:
+        n = _send_some(c)
+        c.srv.stats.writes += 1
+        if n < 0:
+            if errno == EINTR:
+                continue
+            if errno != EAGAIN:
+                client_close(c)
+                return
+            break
+        out_consume(&c.out, n)
+        sent += n
+    c.net_out += sent
+    c.srv.stats.net_out += sent
+    if c.out.first == NULL:
+        c.soft_since_ms = 0
+        if c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            client_close(c)
+            return
+        if wanted:
+            c.flags &= ~CLIENT_WANT_WRITE
+            _watch(c)
+    elif not client_check_output_limit(c) and not wanted:
+        c.flags |= CLIENT_WANT_WRITE
+        _watch(c)
+
+
+# --- The reactor ------------------------------------------------------------------
+
+
+cdef class Reactor:
+    """The sockets of one server. linger_ms: see the module's text."""
+
+    cdef Engine engine
+    cdef server_t *srv
+    cdef int epfd
+    cdef int nlisteners
+    cdef listener_t listeners[LISTENERS_MAX]
+    cdef epoll_event *events
+    cdef char *shared
+    cdef readonly int accept_errno          # why accepting pauses; 0: it does not
+    cdef uint64_t accept_again_ns
+    cdef public int linger_ms
+
+    def __cinit__(self, Engine engine, int linger_ms=1):
+        self.engine = engine
+        self.srv = &engine.srv
+        self.linger_ms = linger_ms
+        self.events = <epoll_event *>zmalloc(EVENTS_MAX * sizeof(epoll_event))
+        self.shared = <char *>zmalloc(READ_BYTES)
+        self.epfd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epfd < 0:
+            raise OSError(errno, "epoll_create1 failed")
+
+    def __dealloc__(self):
+        if self.epfd >= 0:
+            close(self.epfd)
+        zfree(self.events)
+        zfree(self.shared)
+
+    def fileno(self):
+        """Return the descriptor that is readable when there is work for tick()."""
+        return self.epfd
+
+    def add_listener(self, sock, bytes path=b""):
+        """Accept clients from a listening, non-blocking socket, which stays the caller's.
+
+        path: of a Unix socket, to show to clients.
+        """
+        cdef listener_t *item
+        if self.nlisteners == LISTENERS_MAX:
+            raise ValueError("too many listening sockets")
+        item = &self.listeners[self.nlisteners]
+        memset(item, 0, sizeof(listener_t))
+        item.fd = sock.fileno()
+        item.is_unix = bool(path)
+        strncpy(item.path, path, sizeof(item.path) - 1)
+        self.nlisteners += 1
+        if self._watch_listener(self.nlisteners - 1, EPOLL_CTL_ADD) < 0:
+            raise OSError(errno, "cannot watch the listening socket")
+
+    cdef int _watch_listener(self, int i, int op) noexcept nogil:
+        cdef epoll_event e
+        e.events = EPOLLIN
+        e.data.u64 = (<uint64_t>i << 1) | LISTENER_TAG
+        return epoll_ctl(self.epfd, op, self.listeners[i].fd, &e)
+
+    def remove_listeners(self):
+        """Accept no more clients."""
+        cdef int i
+        if self.accept_errno == 0:
+            for i in range(self.nlisteners):
+                self._watch_listener(i, EPOLL_CTL_DEL)
+        self.nlisteners = 0
+
+    def tick(self):
+        """Serve what is ready; see the module's text."""
+        cdef int before = self.accept_errno
+        with nogil:
+            self._rounds()
+        if self.accept_errno != before and self.accept_errno:
+            self.engine.server.accept_failed(self.accept_errno)
+
+    def resume_accept(self):
+        """Accept again after a pause; to be called now and then."""
+        cdef int i
+        if self.accept_errno and clock_mono_ns() >= self.accept_again_ns:
+            self.accept_errno = 0
+            for i in range(self.nlisteners):
+                self._watch_listener(i, EPOLL_CTL_ADD)
+
+    cdef void _rounds(self) noexcept nogil:
+        cdef uint64_t end = clock_mono_ns() + TICK_MAX_NS
+        cdef int n, i, timeout = 0
+        cdef epoll_event *e
+        while True:
+            n = epoll_wait(self.epfd, self.events, EVENTS_MAX, timeout)
+            if n <= 0:
+                return
+            engine_update_clock(self.srv)
+            for i in range(n):
+                e = &self.events[i]
+                if e.data.u64 & LISTENER_TAG:
+                    self._accept(&self.listeners[e.data.u64 >> 1])
+                else:
+                    self._serve(<client_t *>e.data.ptr, e.events)
+            conn_end_round(self.srv)
+            if clock_mono_ns() >= end:
+                return
+            timeout = self.linger_ms
+
+    cdef void _serve(self, client_t *c, uint32_t events) noexcept nogil:
+        """Write to, then read from, a client that is ready."""
+        cdef char *buf
+        cdef size_t room
+        cdef ssize_t n
+        if c.flags & CLIENT_CLOSE_ASAP:
+            return
+        if events & EPOLLOUT:
+            _flush(c)
+            if c.flags & CLIENT_CLOSE_ASAP:
+                return
+        if not events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+            return
+        if c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            if events & (EPOLLERR | EPOLLHUP):
+                client_close(c)
+            return
+        if not conn_read_buffer(c, self.shared, READ_BYTES, &buf, &room):
+            return
+        n = recv(c.fd, buf, room, 0)
+        if n <= 0:
+            if n == 0 or (errno != EAGAIN and errno != EINTR):
+                client_close(c)
+            return
+        conn_received(c, buf, n)
+        if c.flags & CLIENT_CLOSE_ASAP:
+            return
+        if c.out.first != NULL:
+            if not c.flags & CLIENT_WANT_WRITE:
+                _flush(c)
+            else:
+                client_check_output_limit(c)
+        elif c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            client_close(c)
+
+    cdef void _accept(self, listener_t *listener) noexcept nogil:
+        cdef sockaddr_storage ss
+        cdef socklen_t len
+        cdef int fd, i
+        cdef client_t *c
+        cdef epoll_event e
+        for i in range(ACCEPTS_PER_ROUND):
+            fd = reactor_accept(listener.fd, &ss, &len)
+            if fd < 0:
+                if errno == EMFILE or errno == ENFILE or errno == ENOBUFS \
+                        or errno == ENOMEM:
+                    self._pause_accept(errno)
+                return
+            if self.srv.nclients >= self.srv.max_clients:
+                send(fd, MAXCLIENTS_ERROR, strlen(MAXCLIENTS_ERROR), MSG_NOSIGNAL)
+                close(fd)
+                self.srv.stats.rejected_connections += 1
+                continue
+            c = client_new(self.srv, CLIENT_UNIX_SOCKET if listener.is_unix else 0)
+            c.fd = fd
+            c.epfd = self.epfd
+            c.flush = _flush
+            if listener.is_unix:
+                snprintf(c.peer, sizeof(c.peer), b"%.60s:0", listener.path)
+                memcpy(c.local, c.peer, sizeof(c.peer))
+            else:
+                reactor_name(&ss, c.peer, sizeof(c.peer))
+                reactor_local_name(fd, c.local, sizeof(c.local))
+                reactor_tune(fd, self.srv.keepalive_s)
+            self.srv.stats.connections += 1
+            e.events = EPOLLIN
+            e.data.ptr = c
+            if epoll_ctl(self.epfd, EPOLL_CTL_ADD, fd, &e) < 0:
+                client_close(c)
+
+    cdef void _pause_accept(self, int why) noexcept nogil:
+        """Stop watching the listening sockets for a while."""
+        cdef int i
+        if self.accept_errno:
+            return
+        self.accept_errno = why
+        self.accept_again_ns = clock_mono_ns() + <uint64_t>ACCEPT_PAUSE_MS * 1000000
+        for i in range(self.nlisteners):
+            self._watch_listener(i, EPOLL_CTL_DEL)

@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The server: puts the layers together, and owns start and stop.
+
+::
+
+    Config ──► Server ──► Engine      keyspace, command table, clients
+                  │  └──► Reactor     sockets on epoll          (net-transport epoll)
+                  │  └──► transports  sockets on the event loop (net-transport uvloop)
+                  └─────► uvloop      timers, signals
+
+A program runs one with ``Server(config).run()``; tests, notebooks and applications
+start one within their process::
+
+    with fastredis.Server(port=0) as server:
+        client = redis.Redis(port=server.port)
+        server.call("SET", "greeting", "hello")    # no socket in between
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import uvloop
+
+from fastredis.admin.log import Logger, log_start, show_logo
+from fastredis.commands.registry import bind, load_specs, table
+from fastredis.config.store import Config, FatalConfigError
+from fastredis.engine.runtime import Engine
+from fastredis.net.listener import ListenError, close_all, listen_tcp, listen_unix
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from fastredis.commands.spec.model import Command
+    from fastredis.net.reactor import Reactor
+
+try:
+    from fastredis.net import reactor as _reactor
+except ImportError:  # a platform without epoll
+    _reactor = None  # type: ignore[assignment]
+
+# Extension modules whose C API holds the handlers named cmd_*.
+HANDLER_MODULES: Final = (
+    "fastredis.commands.cmd_connection",
+    "fastredis.commands.cmd_generic",
+    "fastredis.commands.cmd_server",
+    "fastredis.commands.cmd_string",
+)
+# Modules of the handlers in Python, imported when one of them is first called.
+PYTHON_MODULES: Final = (
+    "fastredis.admin.client",
+    "fastredis.admin.command",
+    "fastredis.admin.config",
+    "fastredis.admin.debug",
+    "fastredis.admin.info",
+    "fastredis.admin.object",
+    "fastredis.admin.shutdown",
+)
+
+# Directives that C code reads, handed to Engine.set_option as they are.
+_ENGINE_OPTIONS: Final = (
+    "client-query-buffer-limit",
+    "latency-tracking",
+    "lazyfree-lazy-expire",
+    "lazyfree-lazy-server-del",
+    "lazyfree-lazy-user-del",
+    "lazyfree-lazy-user-flush",
+    "maxclients",
+    "proto-max-bulk-len",
+    "tcp-keepalive",
+    "timeout",
+)
+
+# Seconds between two turns of the periodic work.
+_CRON_IDLE: Final = 0.1
+_CRON_EXPIRES: Final = 0.016  # one tick of the timing wheel
+_CRON_BUSY: Final = 0.001  # it was interrupted: sockets first, then on with it
+
+# Descriptors for what is no client: listening sockets, files, the event loop.
+_RESERVED_FILES: Final = 32
+
+
+class Server:
+    """A Redis-compatible server.
+
+    options: directives of redis.conf by their Python names, as in
+        ``Server(port=0, maxclients=100)``; they win over config.
+    Raises: FatalConfigError if the configuration does not fit together.
+    """
+
+    def __init__(
+        self, config: Config | Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        if not isinstance(config, Config):
+            values = dict(config or {})
+            values |= {name.replace("_", "-"): v for name, v in options.items()}
+            config = Config(values)
+        elif options:
+            raise TypeError("give either a Config or options, not both")
+        self.config = config
+        self.log = Logger.for_config(config)
+        self.engine = Engine(config["databases"])
+        self.engine.server = self
+        self.specs: dict[str, Command] = {}
+        self.started_at = time.time()
+        self.run_id = os.urandom(20).hex()
+        self.port = 0
+        self.exit_code = 0
+        self._load_commands()
+        self._follow_config()
+        self._reactor: Reactor | None = None
+        self._road: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._sockets: list[socket.socket] = []
+        self._unix_path = ""
+        self._servers: list[asyncio.AbstractServer] = []
+        self._thread: threading.Thread | None = None
+        self._is_ready = threading.Event()
+        self._cron_handle: asyncio.TimerHandle | None = None
+
+    # --- Set up ------------------------------------------------------------------
+
+    def _load_commands(self) -> None:
+        """Fill the command table: built-in commands, users', renamed ones."""
+        specs = load_specs()
+        files = self.config["python-commands"]
+        if files or "fastredis.commands.custom" in sys.modules:
+            from fastredis.commands import custom
+
+            for (path,) in files:
+                custom.load_file(path)
+            specs = [*specs, *custom.REGISTERED]
+        bound = bind(specs, [import_module(m) for m in HANDLER_MODULES], PYTHON_MODULES)
+        self.specs = table(specs)
+        for command in bound:
+            self.engine.commands.add(command)
+        for i, (old, new) in enumerate(self.config["rename-command"]):
+            try:
+                self.engine.commands.rename(old.encode(), new.encode())
+            except KeyError:
+                raise self.config.fatal(
+                    "rename-command", i, "No such command in rename-command"
+                ) from None
+            except ValueError:
+                raise self.config.fatal(
+                    "rename-command", i, "Target command name already exists"
+                ) from None
+
+    def _follow_config(self) -> None:
+        """Hand the configuration to the engine, now and whenever it changes."""
+
+        def apply(config: Config) -> None:
+            for name in _ENGINE_OPTIONS:
+                self.engine.set_option(name, config[name])
+            normal = config["client-output-buffer-limit"]["normal"]
+            self.engine.set_output_limit(*normal)
+            password = config["requirepass"]
+            self.engine.set_password(password.encode("utf-8", "surrogateescape"))
+            self._raise_file_limit(config)
+
+        for name in (*_ENGINE_OPTIONS, "client-output-buffer-limit", "requirepass"):
+            self.config.on_change(name, apply)
+        apply(self.config)
+
+    def _raise_file_limit(self, config: Config) -> None:
+        """Ask for as many descriptors as maxclients needs, or lower maxclients."""
+        import resource
+
+        wanted = config["maxclients"] + _RESERVED_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY or soft >= wanted:
+            return
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (limit, max(hard, limit) if hard > 0 else hard)
+            )
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if soft < wanted:
+            possible = max(1, soft - _RESERVED_FILES)
+            self.log.warning(
+                f"You requested maxclients of {config['maxclients']} requiring at "
+                f"least {wanted} max file descriptors."
+            )
+            self.log.warning(
+                f"Current maximum open files is {soft}. maxclients has been reduced to "
+                f"{possible} to compensate for low ulimit."
+            )
+            self.engine.set_option("maxclients", possible)
+
+    def _listen(self) -> None:
+        """Open the listening sockets of the configuration.
+
+        Raises: ListenError.
+        """
+        config, warn = self.config, self.log.warning
+        backlog = config["tcp-backlog"]
+        if config["port"] or "port" in config.given:
+            # an embedded server asks for a free port with 0
+            self._sockets = listen_tcp(config["bind"], config["port"], backlog, warn)
+            self.port = self._sockets[0].getsockname()[1]
+        if config["unixsocket"]:
+            path = config["unixsocket"]
+            mode = config["unixsocketperm"]
+            self._sockets.append(listen_unix(path, mode, backlog, warn))
+            self._unix_path = os.path.abspath(path)
+
+    async def _accept(self) -> None:
+        """Have clients served on the road that the configuration chose."""
+        road = self.config["net-transport"]
+        loop = asyncio.get_running_loop()
+        if road == "epoll" and _reactor is None:
+            raise ListenError("net-transport epoll: this platform has no epoll")
+        if _reactor is not None and road != "uvloop":
+            linger_ms = self.config["linger-us"] // 1000
+            self._reactor = _reactor.Reactor(self.engine, linger_ms)
+            for sock in self._sockets:
+                is_unix = sock.family == socket.AF_UNIX
+                self._reactor.add_listener(
+                    sock, self._unix_path.encode() if is_unix else b""
+                )
+            loop.add_reader(self._reactor.fileno(), self._reactor.tick)
+            return
+        from fastredis.net.transport import TransportRoad
+
+        self._road = TransportRoad(self.engine)
+        for sock in self._sockets:
+            if sock.family == socket.AF_UNIX:
+                server: asyncio.AbstractServer = await loop.create_unix_server(
+                    self._road, sock=sock
+                )
+            else:
+                server = await loop.create_server(self._road, sock=sock)
+            self._servers.append(server)
+
+    # --- Run ---------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code of the process."""
+        log_start(self.log, self.config, bool(self.config.file or self.config.given))
+        try:
+            self._listen()
+        except ListenError as error:
+            self.log.warning(str(error))
+            close_all(self._sockets)
+            return 1
+        loop = uvloop.new_event_loop()
+        try:
+            asyncio.set_event_loop(loop)
+            loop.run_until_complete(self._main())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+        return self.exit_code
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self._on_signal, number)
+        self._write_pidfile()
+        show_logo(self.log, self.config)
+        self.log.notice("Server initialized")
+        await self._accept()
+        if self.port:
+            self.log.notice("Ready to accept connections tcp")
+        if self._unix_path:
+            self.log.notice("Ready to accept connections unix")
+        self._cron()
+        self._is_ready.set()
+        try:
+            await self._stop.wait()
+        finally:
+            self._close()
+
+    def _cron(self) -> None:
+        """Do the periodic work and come back in time for the next."""
+        assert self._loop is not None
+        more = self.engine.cron()
+        if self._reactor is not None:
+            self._reactor.resume_accept()
+        delay = _CRON_IDLE
+        if more:
+            delay = _CRON_BUSY
+        elif self.engine.has_expires():
+            delay = _CRON_EXPIRES
+        self._cron_handle = self._loop.call_later(delay, self._cron)
+
+    def _on_signal(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._stop is not None and self._stop.is_set():
+            return
+        self.log.warning(f"Received {name} scheduling shutdown...")
+        self.shutdown()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop serving; to be called on the thread of the event loop."""
+        self.log.notice("User requested shutdown...")
+        self.exit_code = exit_code
+        assert self._stop is not None
+        self._stop.set()
+
+    def _close(self) -> None:
+        """Close sockets and clients, and remove the files of this run."""
+        assert self._loop is not None
+        if self._cron_handle is not None:
+            self._cron_handle.cancel()
+        if self._reactor is not None:
+            self._loop.remove_reader(self._reactor.fileno())
+            self._reactor.remove_listeners()
+        for server in self._servers:
+            server.close()
+        close_all(self._sockets)
+        self.engine.close_clients()
+        for path in (self._unix_path, self.config["pidfile"]):
+            if path:
+                self.log.notice(f"Removing the file {path}")
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+        self.log.warning("Fastredis is now ready to exit, bye bye...")
+
+    def _write_pidfile(self) -> None:
+        path = self.config["pidfile"]
+        if not path:
+            return
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(f"{os.getpid()}\n")
+        except OSError as error:
+            self.log.warning(f"Failed to write PID file: {error}")
+
+    # --- Called by the layers below ------------------------------------------------
+
+    def accept_failed(self, number: int) -> None:
+        """Log that no connection can be accepted for the moment."""
+        self.log.warning(f"Error accepting a client connection: {os.strerror(number)}")
+
+    def log_exception(self, name: str, error: BaseException) -> None:
+        """Log what the handler of a command raised."""
+        import traceback
+
+        text = "".join(traceback.format_exception(error)).rstrip()
+        self.log.warning(f"Error in the command {name}:\n{text}")
+
+    # --- Within a process ----------------------------------------------------------
+
+    def start(self) -> Server:
+        """Serve on a thread of this process; return when clients can connect.
+
+        Raises: RuntimeError if the server ends before that; its log says why.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the server has been started")
+        self._thread = threading.Thread(target=self.run, name="fastredis", daemon=True)
+        self._thread.start()
+        while not self._is_ready.wait(0.01):
+            if not self._thread.is_alive():
+                raise RuntimeError("the server did not start; its log says why")
+        return self
+
+    def stop(self) -> None:
+        """Stop a server that start() started, and wait until it has."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None:
+            return
+        with contextlib.suppress(RuntimeError):  # it has stopped by itself
+            loop.call_soon_threadsafe(self.shutdown)
+        thread.join()
+
+    def call(self, *args: bytes | str | int | float, db: int = 0) -> Any:
+        """Execute a command, without a socket, and return its reply.
+
+        May be called from any thread while the server runs.
+        Raises: ReplyError if the command replies an error.
+        """
+        if self._thread is None or threading.current_thread() is self._thread:
+            return self.engine.call(args, db)
+        if self._loop is None:
+            raise RuntimeError("the server does not run")
+
+        async def execute() -> Any:
+            return self.engine.call(args, db)
+
+        return asyncio.run_coroutine_threadsafe(execute(), self._loop).result()
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+__all__ = ["FatalConfigError", "Server"]
