@@ -27,8 +27,9 @@ cdef inline dbkey_t dbkey(const char *ptr, size_t nbytes) noexcept nogil:
     return k
 
 # For the expire_ms of the db_set functions, beside a time in ms:
-cdef int64_t DB_NO_TTL "((int64_t)-1)"      # the key shall have no expiry
-cdef int64_t DB_KEEP_TTL "((int64_t)-2)"    # the key keeps the one it has
+cdef extern from *:
+    const int64_t DB_NO_TTL "((int64_t)-1)"     # the key shall have no expiry
+    const int64_t DB_KEEP_TTL "((int64_t)-2)"   # the key keeps the one it has
 
 cdef struct db_t:
     keyspace_t *ks
@@ -102,6 +103,8 @@ cdef obj_t *db_random(db_t *db) noexcept nogil
 ctypedef void (*db_visit_fn)(void *ctx, obj_t *o) noexcept nogil
 # logically expired keys are left out; visit must not write
 cdef uint64_t db_scan(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
+# the same with them, for a caller that deletes them afterwards
+cdef uint64_t db_scan_all(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
 cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil
 # mean of the remaining lifetimes of some keys, ms; 0 without any
 cdef int64_t db_avg_ttl(db_t *db) noexcept nogil

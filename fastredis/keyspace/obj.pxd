@@ -33,7 +33,8 @@ cdef enum:
     OBJ_EMBSTR_MAX = 44     # OBJECT ENCODING's border between embstr and raw
     OBJ_LRU_MAX = 0xFFFFFF
 
-cdef int64_t OBJ_NO_EXPIRE "((int64_t)-1)"
+cdef extern from *:
+    const int64_t OBJ_NO_EXPIRE "((int64_t)-1)"
 
 cdef struct obj_t:
     uint8_t kind            # obj_type_t | obj_enc_t << 4
