@@ -147,13 +147,16 @@ cdef api void cmd_client_setinfo(client_t *c) noexcept nogil:
 
 cdef api void cmd_client_no_touch(client_t *c) noexcept nogil:
     """CLIENT NO-TOUCH ON | OFF"""
-    if arg_is(c, 2, b"on"):
-        c.flags |= CLIENT_NO_TOUCH
-    elif arg_is(c, 2, b"off"):
-        c.flags &= ~CLIENT_NO_TOUCH
-    else:
+    cdef bint is_on = arg_is(c, 2, b"on")
+    if not is_on and not arg_is(c, 2, b"off"):
         reply_error(c, ERR_SYNTAX)
         return
+    if is_on:
+        c.flags |= CLIENT_NO_TOUCH
+    else:
+        c.flags &= ~CLIENT_NO_TOUCH
+    # the flag is looked at once a batch; the rest of this one shall obey it too
+    c.srv.ks.is_no_touch = is_on
     reply_ok(c)
 
 
@@ -188,6 +191,7 @@ cdef api void cmd_quit(client_t *c) noexcept nogil:
 cdef api void cmd_reset(client_t *c) noexcept nogil:
     """RESET"""
     client_reset(c)
+    c.srv.ks.is_no_touch = False
     reply_simple(c, b"RESET")
 
 
