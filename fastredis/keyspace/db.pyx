@@ -700,6 +700,22 @@ cdef uint64_t db_scan(
     return ht_scan(db.keys, cursor, _live_visit, &v)
 
 
+cdef void _any_visit(void *ctx, void *entry) noexcept nogil:
+    cdef visit_t *v = <visit_t *>ctx
+    v.visit(v.ctx, <obj_t *>entry)
+
+
+cdef uint64_t db_scan_all(
+    db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx
+) noexcept nogil:
+    """Visit the keys of one cursor step, expired ones too; return the next cursor."""
+    cdef visit_t v
+    v.db = db
+    v.visit = visit
+    v.ctx = ctx
+    return ht_scan(db.keys, cursor, _any_visit, &v)
+
+
 cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil:
     """Visit every key."""
     cdef visit_t v
