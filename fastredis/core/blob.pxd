@@ -14,6 +14,8 @@ cdef blob_t *blob_try_new(size_t cap) noexcept nogil
 cdef blob_t *blob_copy(const char *s, size_t nbytes, size_t cap) noexcept nogil
 # room for cap bytes; only while refs is 1; may move; consumed and returned
 cdef blob_t *blob_reserve(blob_t *b, size_t cap) noexcept nogil
+# the same; NULL (b unchanged) when memory is short
+cdef blob_t *blob_try_reserve(blob_t *b, size_t cap) noexcept nogil
 cdef void blob_release(blob_t *b) noexcept nogil
 cdef size_t blob_nbytes(const blob_t *b) noexcept nogil
 

@@ -12,7 +12,14 @@ they are sent. Who wants to change a blob must be its only owner, else copy it.
 Threads: references are counted by the main thread only. The lazy-free thread releases
 whole values that the main thread has given up; the decrement is atomic for its sake.
 """
-from fastredis.core.mem cimport zfree, zmalloc, zrealloc, zsize, ztrymalloc
+from fastredis.core.mem cimport (
+    zfree,
+    zmalloc,
+    zrealloc,
+    zsize,
+    ztrymalloc,
+    ztryrealloc,
+)
 from fastredis.core.status cimport fr_assert
 from libc.string cimport memcpy
 
@@ -63,6 +70,19 @@ cdef blob_t *blob_reserve(blob_t *b, size_t cap) noexcept nogil:
         return b
     b = <blob_t *>zrealloc(b, BLOB_HEADER + cap)
     b.cap = zsize(b) - BLOB_HEADER
+    return b
+
+
+cdef blob_t *blob_try_reserve(blob_t *b, size_t cap) noexcept nogil:
+    """Return b, perhaps moved, with room for at least cap bytes, or NULL."""
+    fr_assert(b.refs == 1)
+    if cap <= b.cap:
+        return b
+    if cap > (<size_t>-1) - BLOB_HEADER:
+        return NULL
+    b = <blob_t *>ztryrealloc(b, BLOB_HEADER + cap)
+    if b != NULL:
+        b.cap = zsize(b) - BLOB_HEADER
     return b
 
 
