@@ -103,6 +103,8 @@ cdef obj_t *db_random(db_t *db) noexcept nogil
 ctypedef void (*db_visit_fn)(void *ctx, obj_t *o) noexcept nogil
 # logically expired keys are left out; visit must not write
 cdef uint64_t db_scan(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
+# the same with them, for a caller that deletes them afterwards
+cdef uint64_t db_scan_all(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
 cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil
 # mean of the remaining lifetimes of some keys, ms; 0 without any
 cdef int64_t db_avg_ttl(db_t *db) noexcept nogil
