@@ -16,6 +16,10 @@ request a client, is half of our own share of a request. It goes back when nothi
 after TICK_MAX_NS at the latest, so that timers run; and the server turns lingering off
 while the event loop has sockets of its own (TLS, links), whose bytes would wait.
 
+Clients are watched edge-triggered, which saves the kernel a second look at each socket
+in each round. A read that filled its buffer may have left something: then the client is
+watched anew (EPOLL_CTL_MOD), upon which the set reports it again.
+
 A client that does not read makes the socket full: its reply stays in c.out, and the set
 reports when there is room (WANT_WRITE). At most WRITE_MAX bytes are sent to one client
 in a round, and one buffer read from it, so that none keeps the others waiting.
@@ -125,7 +129,9 @@ cdef extern from *:
         EPOLLIN
         EPOLLOUT
         EPOLLERR
+        EPOLLET
         EPOLLHUP
+        EPOLLRDHUP
         EPOLL_CTL_ADD
         EPOLL_CTL_MOD
         EPOLL_CTL_DEL
@@ -166,10 +172,12 @@ cdef struct listener_t:
 
 
 cdef void _watch(client_t *c) noexcept nogil:
-    """Tell the set what the client waits for."""
+    """Tell the set what the client waits for; what is ready now is reported again."""
     cdef epoll_event e
     e.data.ptr = c
-    e.events = 0 if c.flags & CLIENT_CLOSE_AFTER_REPLY else EPOLLIN
+    e.events = EPOLLET
+    if not c.flags & CLIENT_CLOSE_AFTER_REPLY:
+        e.events |= EPOLLIN | EPOLLRDHUP
     if c.flags & CLIENT_WANT_WRITE:
         e.events |= EPOLLOUT
     epoll_ctl(c.epfd, EPOLL_CTL_MOD, c.fd, &e)
@@ -219,7 +227,7 @@ cdef void _flush(client_t *c) noexcept nogil:
         if wanted:
             c.flags &= ~CLIENT_WANT_WRITE
             _watch(c)
-    elif not client_check_output_limit(c) and not wanted:
+    elif not client_check_output_limit(c) and (not wanted or sent >= WRITE_MAX):
         c.flags |= CLIENT_WANT_WRITE
         _watch(c)
 
@@ -339,7 +347,7 @@ cdef class Reactor:
             _flush(c)
             if c.flags & CLIENT_CLOSE_ASAP:
                 return
-        if not events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+        if not events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP):
             return
         if c.flags & CLIENT_CLOSE_AFTER_REPLY:
             if events & (EPOLLERR | EPOLLHUP):
@@ -355,6 +363,8 @@ cdef class Reactor:
         conn_received(c, buf, n)
         if c.flags & CLIENT_CLOSE_ASAP:
             return
+        if <size_t>n == room or events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP):
+            _watch(c)
         if c.out.first != NULL:
             if not c.flags & CLIENT_WANT_WRITE:
                 _flush(c)
@@ -393,7 +403,7 @@ cdef class Reactor:
                 reactor_local_name(fd, c.local, sizeof(c.local))
                 reactor_tune(fd, self.srv.keepalive_s)
             self.srv.stats.connections += 1
-            e.events = EPOLLIN
+            e.events = EPOLLIN | EPOLLRDHUP | EPOLLET
             e.data.ptr = c
             if epoll_ctl(self.epfd, EPOLL_CTL_ADD, fd, &e) < 0:
                 client_close(c)
