@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from fastredis.cli.benchmark.results import Results, Spread
     from fastredis.cli.benchmark.scenarios import Scenario, Target
 
-_COLOURS: Final = ("#2563a8", "#c8553d", "#7b9e5f", "#8d6a9f", "#c49a3a", "#6b7280")
+_COLOURS: Final = ("#2563a8", "#9aa5b1", "#cdb892", "#8fb09a", "#b39cc0", "#6b7280")
 _METRICS: Final = {
     "cpu_us": ("CPU per command", "µs"),
     "bytes_per_key": ("memory per key", "bytes"),
     "rss_mb": ("resident memory", "MB"),
     "worst_ms": ("slowest batch", "ms"),
+    "worst_cpu_ms": ("most CPU for a batch", "ms"),
 }
 
 # sizes in pixels

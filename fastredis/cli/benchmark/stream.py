@@ -120,24 +120,34 @@ class Stream:
             self._expect_ok(unanswered)
         return total
 
-    def probe(self, batches: Iterator[tuple[bytes, int]]) -> array[int]:
-        """Send one batch after another; return each one's round trip in ns.
+    def probe(
+        self,
+        batches: Iterator[tuple[bytes, int]],
+        server_clock: Callable[[], int] = lambda: 0,
+    ) -> tuple[array[int], array[int]]:
+        """Send one batch after another; return each one's times in ns.
 
-        Nothing is in flight between two batches, so no pause of the server can hide
-        between measurements: it delays exactly one of them.
+        The first array is the round trips. Nothing is in flight between two batches,
+        so no pause of the server can hide between measurements: it delays exactly one
+        of them. The second is how far server_clock (the server's CPU time) moved,
+        which tells a pause of the server from one of the machine.
         """
-        times = array("Q")
+        times, worked = array("Q"), array("Q")
         clock = time.perf_counter_ns
-        send, expect, append = self._socket.sendall, self._expect_ok, times.append
+        send, expect = self._socket.sendall, self._expect_ok
         collecting = gc.isenabled()
         gc.disable()  # a collection of ours would look like a pause of the server
         try:
+            before = server_clock()
             for requests, count in batches:
                 start = clock()
                 send(requests)
                 expect(count)
-                append(clock() - start)
+                times.append(clock() - start)
+                after = server_clock()
+                worked.append(after - before)
+                before = after
         finally:
             if collecting:
                 gc.enable()
-        return times
+        return times, worked
