@@ -337,7 +337,8 @@ class Session:
     def _prepare(self, server: RunningServer, scenario: Scenario) -> int:
         """Store the keys and find out how many requests to send."""
         self._learn(server)
-        measure.prepare(server, scenario, self.settings, self.progress.tick)
+        if not scenario.requests_per_key:  # else before each round
+            measure.prepare(server, scenario, self.settings, self.progress.tick)
         return measure.calibrate(server, scenario, self.settings, self.progress.tick)
 
     def _load(
