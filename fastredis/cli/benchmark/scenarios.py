@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The scenarios: data only. What is sent, what is prepared, what is aimed at.
+
+Three kinds:
+
+load     redis-benchmark sends one command over and over from 50 connections; the
+         figure is the server's CPU time per command.
+memory   keys are stored in an empty server; the figures are bytes per key and RSS.
+latency  keys are stored in an empty server one small batch after another and every
+         batch is timed; the figure is the slowest.
+
+Keys are ``key:`` and twelve digits (16 bytes), as redis-benchmark writes them for
+``__rand_int__``. A scenario without a keyspace uses one key, as redis-benchmark does
+without ``-r``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final, Literal
+
+CONNECTIONS: Final = 50
+RANDOM_KEY: Final = "key:__rand_int__"
+FIXED_KEY: Final = "key:000000000000"
+COUNTER_KEY: Final = "counter:000000000000"
+SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
+
+# keyspaces, before --scale is applied
+MILLION: Final = 1_000_000
+SHARED_KEYS: Final = 100_000  # random keys that are not meant to miss every cache
+DELETE_KEYS: Final = 2_000_000
+RESIZE_KEYS: Final = 5_000_000
+
+Kind = Literal["load", "memory", "latency"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An aim: the metric's value, or its ratio to a reference, is at most limit.
+
+    against: ``absolute`` (compare the value itself), ``better`` (ratio to the
+    reference that did best in the same round) or the name of one reference.
+    """
+
+    metric: str
+    limit: float
+    against: str = "better"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One thing to measure.
+
+    command: arguments for redis-benchmark.
+    counted: the command's name in INFO commandstats.
+    keyspace: number of random keys (``-r``), 0 for one fixed key.
+    preload: keys stored first, with values of value_size bytes.
+    requests_per_key: if set, exactly keyspace times this many requests are sent, and
+        the keys are stored again before every round (for commands that use keys up).
+    reads: every key must be found, or the measurement is refused.
+    expires: keys must have a TTL afterwards.
+    """
+
+    name: str
+    summary: str
+    targets: tuple[Target, ...]
+    kind: Kind = "load"
+    command: tuple[str, ...] = ()
+    counted: str = ""
+    pipeline: int = 1
+    keyspace: int = 0
+    preload: int = 0
+    value_size: int = len(SHORT_VALUE)
+    requests_per_key: float = 0.0
+    reads: bool = False
+    expires: bool = False
+    ttl: bool = False
+
+
+def _load(
+    name: str, target: float, command: tuple[str, ...], summary: str, **rest: object
+) -> Scenario:
+    """Declare a load scenario whose figure is CPU time per command."""
+    return Scenario(
+        name=name,
+        summary=summary,
+        targets=(Target("cpu_us", target),),
+        command=command,
+        counted=command[0].lower(),
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+# At P=1 the kernel's TCP path is most of the cost, and no server can save that;
+# from P=16 on the server's own code is the cost.
+_TARGET_BY_PIPELINE: Final = {1: 0.85, 16: 0.50, 64: 0.50}
+
+
+def _basic() -> list[Scenario]:
+    """PING, GET, SET and INCR of one key at each pipeline depth."""
+    found = []
+    for depth, target in _TARGET_BY_PIPELINE.items():
+        how = f"P={depth}"
+        found += [
+            _load(f"ping_p{depth}", target, ("PING",), f"PING, {how}", pipeline=depth),
+            _load(
+                f"get_p{depth}",
+                target,
+                ("GET", FIXED_KEY),
+                f"GET of one 3-byte value, {how}",
+                pipeline=depth,
+                preload=1,
+                reads=True,
+            ),
+            _load(
+                f"set_p{depth}",
+                target,
+                ("SET", FIXED_KEY, SHORT_VALUE),
+                f"SET of one 3-byte value, {how}",
+                pipeline=depth,
+            ),
+            _load(
+                f"incr_p{depth}",
+                target,
+                ("INCR", COUNTER_KEY),
+                f"INCR of one counter, {how}",
+                pipeline=depth,
+            ),
+        ]
+    return found
+
+
+def _million() -> list[Scenario]:
+    """A million random keys: where cache misses are the cost."""
+    return [
+        _load(
+            "get_1m",
+            0.50,
+            ("GET", RANDOM_KEY),
+            "GET of 1,000,000 random keys, 64-byte values, P=16",
+            pipeline=16,
+            keyspace=MILLION,
+            preload=MILLION,
+            value_size=64,
+            reads=True,
+        ),
+        _load(
+            "set_1m",
+            0.50,
+            ("SET", RANDOM_KEY, "x" * 64),
+            "SET of 1,000,000 random existing keys, 64-byte values, P=16",
+            pipeline=16,
+            keyspace=MILLION,
+            preload=MILLION,
+            value_size=64,
+        ),
+    ]
+
+
+def _large() -> list[Scenario]:
+    """Values that cost mostly copying."""
+    found = []
+    for size, label in ((1024, "1k"), (16384, "16k")):
+        found.append(
+            _load(
+                f"get_{label}",
+                0.80,
+                ("GET", FIXED_KEY),
+                f"GET of one {size}-byte value, P=16",
+                pipeline=16,
+                preload=1,
+                value_size=size,
+                reads=True,
+            )
+        )
+        found.append(
+            _load(
+                f"set_{label}",
+                0.80,
+                ("SET", FIXED_KEY, "x" * size),
+                f"SET of one {size}-byte value, P=16",
+                pipeline=16,
+                value_size=size,
+            )
+        )
+    return found
+
+
+def _several() -> list[Scenario]:
+    """Commands on many random keys, several keys, or with a TTL."""
+    return [
+        _load(
+            "mset10_p16",
+            0.50,
+            ("MSET", *(part for _ in range(10) for part in (RANDOM_KEY, SHORT_VALUE))),
+            "MSET of 10 random keys out of 100,000, P=16",
+            pipeline=16,
+            keyspace=SHARED_KEYS,
+            preload=SHARED_KEYS,
+        ),
+        _load(
+            "mget10_p16",
+            0.50,
+            ("MGET", *([RANDOM_KEY] * 10)),
+            "MGET of 10 random keys out of 100,000, P=16",
+            pipeline=16,
+            keyspace=SHARED_KEYS,
+            preload=SHARED_KEYS,
+            reads=True,
+        ),
+        _load(
+            "expire_p16",
+            0.50,
+            ("EXPIRE", RANDOM_KEY, "3600"),
+            "EXPIRE of random keys out of 100,000, P=16",
+            pipeline=16,
+            keyspace=SHARED_KEYS,
+            preload=SHARED_KEYS,
+            expires=True,
+        ),
+        _load(
+            "setex_p16",
+            0.50,
+            ("SET", RANDOM_KEY, SHORT_VALUE, "EX", "3600"),
+            "SET with EX of random keys out of 100,000, P=16",
+            pipeline=16,
+            keyspace=SHARED_KEYS,
+            preload=SHARED_KEYS,
+            expires=True,
+        ),
+        _load(
+            "del_p16",
+            0.50,
+            ("DEL", RANDOM_KEY),
+            "DEL of random keys out of 2,000,000, 1,000,000 requests, P=16",
+            pipeline=16,
+            keyspace=DELETE_KEYS,
+            preload=DELETE_KEYS,
+            requests_per_key=0.5,
+        ),
+    ]
+
+
+def _memory() -> list[Scenario]:
+    """What a key costs in memory."""
+    found = []
+    for name, limit, ttl in (("mem_1m", 44.0, False), ("mem_1m_ttl", 60.0, True)):
+        with_ttl = ", each with a TTL" if ttl else ""
+        found.append(
+            Scenario(
+                name=name,
+                kind="memory",
+                summary="memory of 1,000,000 keys of 16 bytes with 3-byte values"
+                + with_ttl,
+                targets=(
+                    Target("bytes_per_key", limit, "absolute"),
+                    Target("rss_mb", 1.0, "valkey"),
+                ),
+                keyspace=MILLION,
+                ttl=ttl,
+            )
+        )
+    return found
+
+
+def _latency() -> list[Scenario]:
+    """How long a command waits while the key table grows."""
+    return [
+        Scenario(
+            name="latency_resize",
+            kind="latency",
+            summary="slowest SET while 5,000,000 keys are stored",
+            targets=(Target("worst_ms", 1.0), Target("worst_cpu_ms", 1.0)),
+            keyspace=RESIZE_KEYS,
+        )
+    ]
+
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    scenario.name: scenario
+    for scenario in (
+        *_basic(),
+        *_million(),
+        *_large(),
+        *_several(),
+        *_memory(),
+        *_latency(),
+    )
+}
+
+QUICK: Final = ("get_p1", "set_p1", "get_p16", "set_p16", "get_p64", "set_p64")
+
+
+def select(wanted: str) -> list[Scenario]:
+    """Return the scenarios that a comma-separated list of names and patterns names.
+
+    ``all`` and ``quick`` are understood, and shell patterns such as ``*_p16``. The
+    order is the list's, without repetition.
+
+    Raises: ValueError for a word that names nothing.
+    """
+    names: dict[str, None] = {}
+    for word in filter(None, (part.strip() for part in wanted.split(","))):
+        if word == "all":
+            matches = list(SCENARIOS)
+        elif word == "quick":
+            matches = list(QUICK)
+        else:
+            matches = [name for name in SCENARIOS if fnmatchcase(name, word)]
+        if not matches:
+            raise ValueError(f"no scenario is called {word!r} (see --list)")
+        names.update(dict.fromkeys(matches))
+    if not names:
+        raise ValueError("no scenario was named (see --list)")
+    return [SCENARIOS[name] for name in names]
