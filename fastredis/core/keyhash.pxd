@@ -55,11 +55,25 @@ cdef extern from *:
         h = keyhash_fold(a ^ s->w[2], b ^ h);
         return keyhash_fold(h ^ s->w[3], s->w[1]);
     }
+    /* are n bytes the same? most keys are short: then two loads and no call */
+    static inline int keyhash_equal(const char *a, const char *b, size_t n) {
+        if (n > 16) return memcmp(a, b, n) == 0;
+        if (n >= 8)
+            return ((keyhash_r8(a) ^ keyhash_r8(b))
+                    | (keyhash_r8(a + n - 8) ^ keyhash_r8(b + n - 8))) == 0;
+        if (n >= 4)
+            return ((keyhash_r4(a) ^ keyhash_r4(b))
+                    | (keyhash_r4(a + n - 4) ^ keyhash_r4(b + n - 4))) == 0;
+        while (n--) if (a[n] != b[n]) return 0;
+        return 1;
+    }
     #endif
     """
     ctypedef struct keyseed_t:
         uint64_t w[4]
     uint64_t keyhash_raw "keyhash"(const keyseed_t *seed, const char *p, size_t n) noexcept nogil
+
+    bint keyhash_equal(const char *a, const char *b, size_t n) noexcept nogil
 
 # The process's secret; set once by keyhash_seed_set.
 cdef keyseed_t keyhash_seed

@@ -4,6 +4,7 @@
 The table owns no entry: whoever puts one in takes it out or walks them before
 ht_free. Entries are pointers below 2**48. Hashes are those of core.keyhash.
 """
+from fastredis.core.keyhash cimport keyhash_equal
 from fastredis.core.rand cimport rand_t
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
@@ -72,6 +73,34 @@ cdef inline size_t ht_index(const ht_t *t, uint64_t hash) noexcept nogil:
 cdef inline ht_bucket_t *ht_main_bucket(const ht_t *t, size_t index) noexcept nogil:
     """Return a main bucket by its number."""
     return t.segments[index >> HT_SEGMENT_BITS] + (index & (HT_SEGMENT_BUCKETS - 1))
+
+cdef inline ht_pos_t ht_locate_by(
+    const ht_t *t, ht_key_fn key_of, const char *key, size_t nbytes, uint64_t hash
+) noexcept nogil:
+    """Do what ht_locate does; key_of is a constant, which the compiler inlines."""
+    cdef ht_pos_t pos
+    cdef ht_bucket_t *b = ht_main_bucket(t, ht_index(t, hash))
+    cdef uint8_t tag = ht_tag(hash)
+    cdef unsigned int m
+    cdef size_t n
+    cdef const char *k
+    while True:
+        m = ht_match(b, tag)
+        if b.is_chained:
+            m &= (1 << (HT_BUCKET_ENTRIES - 1)) - 1
+        while m:
+            pos.index = ht_lowest(m)
+            k = key_of(ht_unpack(b.ptrs[pos.index]), &n)
+            if n == nbytes and keyhash_equal(k, key, n):
+                pos.bucket = b
+                return pos
+            m &= m - 1
+        if not b.is_chained:
+            break
+        b = <ht_bucket_t *>ht_unpack(b.ptrs[HT_BUCKET_ENTRIES - 1])
+    pos.bucket = NULL
+    pos.index = 0
+    return pos
 
 cdef extern from *:
     """

@@ -36,7 +36,7 @@ from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zalloc_aligned, zcalloc, zfree, zmalloc, zrealloc, zsize
 from fastredis.core.rand cimport rand_below, rand_next
 from fastredis.core.status cimport fr_assert, fr_unlikely
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 cdef enum:
     LAST = HT_BUCKET_ENTRIES - 1
@@ -111,27 +111,7 @@ cdef ht_pos_t ht_locate(
     const ht_t *t, const char *key, size_t nbytes, uint64_t hash
 ) noexcept nogil:
     """Return where the entry with this key sits; bucket NULL if it is absent."""
-    cdef ht_pos_t pos
-    cdef ht_bucket_t *b = ht_main_bucket(t, ht_index(t, hash))
-    cdef uint8_t tag = ht_tag(hash)
-    cdef unsigned int m
-    cdef size_t n
-    cdef const char *k
-    while b != NULL:
-        m = ht_match(b, tag)
-        if b.is_chained:
-            m &= (1 << LAST) - 1
-        while m:
-            pos.index = ht_lowest(m)
-            k = t.key_of(ht_unpack(b.ptrs[pos.index]), &n)
-            if n == nbytes and memcmp(k, key, n) == 0:
-                pos.bucket = b
-                return pos
-            m &= m - 1
-        b = _next(b)
-    pos.bucket = NULL
-    pos.index = 0
-    return pos
+    return ht_locate_by(t, t.key_of, key, nbytes, hash)
 
 
 cdef void *ht_find(

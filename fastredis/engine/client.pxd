@@ -41,6 +41,8 @@ ctypedef void (*cmd_fn)(client_t *c) noexcept nogil
 cdef struct cmd_t:
     char[CMD_NAME_MAX] name             # lower case; subcommands as config|get
     int name_len
+    uint64_t name_head                  # its first and last eight bytes, see cmd_find
+    uint64_t name_tail
     int arity                           # counts the name; negative: at least
     uint32_t flags
     int first_key, last_key, key_step   # 0: no keys
@@ -55,7 +57,6 @@ cdef struct cmd_t:
     uint32_t *latency                   # LATENCY_BUCKETS counters, or NULL
 
 cdef struct server_stats_t:
-    uint64_t commands
     uint64_t connections
     uint64_t rejected_connections
     uint64_t net_in

@@ -151,8 +151,6 @@ cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
         latency_record(cmd, end - start)
     if fr_unlikely(c.error_count != 0):
         cmd.failed_calls += 1
-    srv.stats.commands += 1
-    c.ncommands += 1
     c.last_cmd = cmd
     return end
 
@@ -276,7 +274,11 @@ cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
                 now = _execute_muted(c, now)
             done = r.end
             if fr_unlikely(c.flags & CLOSING):
-                return nbytes
+                n = i + 1
+                break
+        c.ncommands += n
+        if fr_unlikely(c.flags & CLOSING):
+            return nbytes
         if state == PARSE_ERROR and n < limit:
             _fail(c, p.error)
             return nbytes

@@ -370,7 +370,7 @@ cdef class Engine:
         if used > self.srv.stats.peak_memory:
             self.srv.stats.peak_memory = used
         return {
-            "commands": self.srv.stats.commands,
+            "commands": self.commands.total_calls(),
             "connections": self.srv.stats.connections,
             "rejected_connections": self.srv.stats.rejected_connections,
             "net_in": self.srv.stats.net_in,

@@ -32,25 +32,53 @@ cdef inline char _fold(char ch) noexcept nogil:
     return ch + 32 if 65 <= ch <= 90 else ch
 
 
-cdef inline size_t _slot(const char *name, size_t n) noexcept nogil:
-    """Return the first slot to look at; equal for names that differ in case only."""
-    cdef uint64_t head = 0, tail = 0
-    if n >= 8:
-        memcpy(&head, name, 8)
-        memcpy(&tail, name + n - 8, 8)
-    else:
-        memcpy(&head, name, n)
-    head |= 0x2020202020202020ULL
-    tail |= 0x2020202020202020ULL
-    head = (head * 0x9E3779B97F4A7C15ULL) ^ (tail * 0xC2B2AE3D27D4EB4FULL) ^ n
-    return ((head ^ (head >> 29)) * 0xBF58476D1CE4E5B9ULL) >> 54
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* eight bytes with the letters A to Z in lower case and nothing else changed */
+    static inline uint64_t fold8(uint64_t w) {
+        const uint64_t ones = 0x0101010101010101u;
+        uint64_t low7 = w & (0x7f * ones);
+        uint64_t from_a = low7 + (0x80 - 'A') * ones;
+        uint64_t past_z = low7 + (0x7f - 'Z') * ones;
+        return w | (((from_a ^ past_z) & ~w & (0x80 * ones)) >> 2);
+    }
+    /* The first and the last eight bytes of a name, folded; shorter names are read in
+       pieces that overlap, never beyond their end. */
+    static inline uint64_t name_head(const char *s, size_t n) {
+        uint64_t w = 0;
+        if (n >= 8) memcpy(&w, s, 8);
+        else if (n >= 4) {
+            uint32_t a, b;
+            memcpy(&a, s, 4);
+            memcpy(&b, s + n - 4, 4);
+            w = a | (uint64_t)b << 32;
+        } else if (n > 0) {
+            w = (uint64_t)(unsigned char)s[0] | (uint64_t)(unsigned char)s[n >> 1] << 8
+                | (uint64_t)(unsigned char)s[n - 1] << 16;
+        }
+        return fold8(w);
+    }
+    static inline uint64_t name_tail(const char *s, size_t n) {
+        uint64_t w = 0;
+        if (n >= 8) memcpy(&w, s + n - 8, 8);
+        return fold8(w);
+    }
+    static inline size_t name_slot(uint64_t head, uint64_t tail, size_t n) {
+        head = (head * 0x9E3779B97F4A7C15u) ^ (tail * 0xC2B2AE3D27D4EB4Fu) ^ n;
+        return ((head ^ (head >> 29)) * 0xBF58476D1CE4E5B9u) >> 54;
+    }
+    """
+    uint64_t name_head(const char *s, size_t n) noexcept nogil
+    uint64_t name_tail(const char *s, size_t n) noexcept nogil
+    size_t name_slot(uint64_t head, uint64_t tail, size_t n) noexcept nogil
 
 
-cdef inline bint _same(const cmd_t *cmd, const char *name, size_t n) noexcept nogil:
+cdef bint _same_middle(const cmd_t *cmd, const char *name, size_t n) noexcept nogil:
+    """Compare the bytes of a name of over 16 that head and tail leave out."""
     cdef size_t i
-    if <size_t>cmd.name_len != n:
-        return False
-    for i in range(n):
+    for i in range(8, n - 8):
         if _fold(name[i]) != cmd.name[i]:
             return False
     return True
@@ -60,15 +88,23 @@ cdef cmd_t *cmd_find(
     const cmd_table_t *t, const char *name, size_t nbytes
 ) noexcept nogil:
     """Return the command of this name."""
+    cdef uint64_t head, tail
     cdef size_t i
+    cdef cmd_t *cmd
     if nbytes >= CMD_NAME_MAX:
         return NULL
-    i = _slot(name, nbytes)
-    while t.slots[i] != NULL:
-        if _same(t.slots[i], name, nbytes):
-            return t.slots[i]
+    head = name_head(name, nbytes)
+    tail = name_tail(name, nbytes)
+    i = name_slot(head, tail, nbytes)
+    while True:
+        cmd = t.slots[i]
+        if cmd == NULL:
+            return NULL
+        if cmd.name_head == head and cmd.name_tail == tail \
+                and <size_t>cmd.name_len == nbytes:
+            if nbytes <= 16 or _same_middle(cmd, name, nbytes):
+                return cmd
         i = (i + 1) & (SLOTS - 1)
-    return NULL
 
 
 cdef cmd_t *cmd_find_sub(
@@ -149,7 +185,10 @@ cdef class CommandTable:
     def _enter(self, size_t address):
         """Put a command into the slots."""
         cdef cmd_t *cmd = <cmd_t *>address
-        cdef size_t i = _slot(cmd.name, cmd.name_len)
+        cdef size_t i
+        cmd.name_head = name_head(cmd.name, cmd.name_len)
+        cmd.name_tail = name_tail(cmd.name, cmd.name_len)
+        i = name_slot(cmd.name_head, cmd.name_tail, cmd.name_len)
         while self.table.slots[i] != NULL:
             i = (i + 1) & (SLOTS - 1)
         self.table.slots[i] = cmd
@@ -194,6 +233,14 @@ cdef class CommandTable:
             cmd.calls = cmd.total_ticks = cmd.rejected_calls = cmd.failed_calls = 0
             zfree(cmd.latency)
             cmd.latency = NULL
+
+    def total_calls(self):
+        """Return how many commands have been executed."""
+        cdef size_t address
+        cdef uint64_t total = 0
+        for address in self.by_name.values():
+            total += (<cmd_t *>address).calls
+        return total
 
     def stats(self):
         """Return {name: (calls, microseconds, rejected, failed)} of commands used."""

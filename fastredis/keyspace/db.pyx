@@ -29,12 +29,12 @@ from fastredis.core.mem cimport zcalloc, zfree
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK, fr_assert, fr_likely, fr_unlikely
 from fastredis.ds.hashtable cimport (
+    ht_bucket_t,
     ht_check,
-    ht_find,
     ht_free,
     ht_index,
     ht_insert,
-    ht_locate,
+    ht_locate_by,
     ht_lowest,
     ht_main_bucket,
     ht_match,
@@ -97,6 +97,7 @@ cdef enum:
     DRAIN_PER_TURN = 2048
     EXPIRE_STEP = 256           # entries between looks at the clock
     INT_DIGITS_MAX = 20
+    PREFETCH_MIN_BUCKETS = 1024 # 64 KB, and ten times as much in objects
     LAZY_EFFORT = 64            # values of more allocations are freed on the thread
 
 cdef extern from *:
@@ -166,6 +167,20 @@ cdef void ks_swap(keyspace_t *ks, int a, int b) noexcept nogil:
     ks.dbs[b] = keep
     ks.dbs[a].id = a
     ks.dbs[b].id = b
+
+
+# --- Look up ----------------------------------------------------------------------
+
+
+cdef inline ht_pos_t _locate(const db_t *db, const dbkey_t *key) noexcept nogil:
+    return ht_locate_by(db.keys, obj_key_of, key.ptr, key.len, key.hash)
+
+
+cdef inline obj_t *_find(const db_t *db, const dbkey_t *key) noexcept nogil:
+    cdef ht_pos_t pos = _locate(db, key)
+    if pos.bucket == NULL:
+        return NULL
+    return <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
 
 
 # --- Expiry and the wheel ---------------------------------------------------------
@@ -258,7 +273,7 @@ cdef void _fire_visit(void *ctx, void *entry) noexcept nogil:
     key.hash = keyhash(key.ptr, key.len)
     db.ks.expired_keys += 1
     db.ks.expired_active += 1
-    _remove(db, ht_locate(db.keys, key.ptr, key.len, key.hash), key.hash,
+    _remove(db, _locate(db, &key), key.hash,
             db.ks.is_lazy_expire)
 
 
@@ -361,13 +376,13 @@ cdef void _dispose(obj_t *o, bint is_lazy) noexcept nogil:
 cdef void _expire_now(db_t *db, const dbkey_t *key) noexcept nogil:
     """Delete a key that a reader found to be past its time."""
     db.ks.expired_keys += 1
-    _remove(db, ht_locate(db.keys, key.ptr, key.len, key.hash), key.hash,
+    _remove(db, _locate(db, key), key.hash,
             db.ks.is_lazy_expire)
 
 
 cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil:
     """Return the key's object without any trace of the look-up."""
-    cdef obj_t *o = <obj_t *>ht_find(db.keys, key.ptr, key.len, key.hash)
+    cdef obj_t *o = _find(db, key)
     if o != NULL and fr_unlikely(_is_expired(db, o)):
         _expire_now(db, key)
         return NULL
@@ -395,17 +410,21 @@ cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil:
 
 
 cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil:
-    """Have the key's bucket loaded."""
-    ht_prefetch(ht_main_bucket(db.keys, ht_index(db.keys, hash)))
+    """Have the key's bucket loaded, unless the table is in the cache anyway."""
+    if db.keys.nbuckets >= PREFETCH_MIN_BUCKETS:
+        ht_prefetch(ht_main_bucket(db.keys, ht_index(db.keys, hash)))
 
 
 cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil:
     """Have the object loaded that has the key's tag in its bucket."""
-    cdef void *b = ht_main_bucket(db.keys, ht_index(db.keys, hash))
-    cdef unsigned int m = ht_match(b, ht_tag(hash))
+    cdef ht_bucket_t *b
+    cdef unsigned int m
+    if db.keys.nbuckets < PREFETCH_MIN_BUCKETS:
+        return
+    b = ht_main_bucket(db.keys, ht_index(db.keys, hash))
+    m = ht_match(b, ht_tag(hash))
     if m:
-        ht_prefetch(ht_unpack(
-            ht_main_bucket(db.keys, ht_index(db.keys, hash)).ptrs[ht_lowest(m)]))
+        ht_prefetch(ht_unpack(b.ptrs[ht_lowest(m)]))
 
 
 # --- Set --------------------------------------------------------------------------
@@ -467,7 +486,7 @@ cdef obj_t *db_set_int(
     db_t *db, const dbkey_t *key, int64_t value, int64_t expire_ms
 ) noexcept nogil:
     """Set a key to an integer."""
-    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef ht_pos_t pos = _locate(db, key)
     cdef obj_t *old = _old(db, pos)
     cdef int64_t before = _expire_before(old)
     cdef int64_t after = _expire_after(db, before, expire_ms)
@@ -488,7 +507,7 @@ cdef obj_t *db_set_bytes(
     if 0 < nbytes <= INT_DIGITS_MAX and <unsigned char>value[nbytes - 1] <= 57:
         if num_parse_i64(value, nbytes, &number) == C_OK:
             return db_set_int(db, key, number, expire_ms)
-    pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    pos = _locate(db, key)
     old = _old(db, pos)
     before = _expire_before(old)
     after = _expire_after(db, before, expire_ms)
@@ -502,7 +521,7 @@ cdef obj_t *db_set_pointer(
     db_t *db, const dbkey_t *key, int type, int enc, void *value, int64_t expire_ms
 ) noexcept nogil:
     """Set a key to a value of any type, which is consumed."""
-    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef ht_pos_t pos = _locate(db, key)
     cdef int64_t before = _expire_before(_old(db, pos))
     cdef int64_t after = _expire_after(db, before, expire_ms)
     return _put(db, key, pos,
@@ -514,7 +533,7 @@ cdef obj_t *db_set_blob(
     db_t *db, const dbkey_t *key, blob_t *value, int64_t expire_ms
 ) noexcept nogil:
     """Set a key to a string that may be changed in place; value is consumed."""
-    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef ht_pos_t pos = _locate(db, key)
     cdef obj_t *old = _old(db, pos)
     cdef obj_t *o
     cdef int64_t before = _expire_before(old)
@@ -533,7 +552,7 @@ cdef obj_t *db_set_blob(
 
 
 cdef bint _delete(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil:
-    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef ht_pos_t pos = _locate(db, key)
     cdef bint was_expired
     if pos.bucket == NULL:
         return False
@@ -579,7 +598,7 @@ cdef obj_t *db_set_expire(
     cdef ht_pos_t pos
     if before == expire_ms:
         return o
-    pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    pos = _locate(db, key)
     moved = obj_with_expire(o, expire_ms)
     if moved != o:
         ht_replace(pos, moved)
@@ -600,7 +619,7 @@ cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
 
 cdef obj_t *_take(db_t *db, const dbkey_t *key) noexcept nogil:
     """Take a key's object out of the table, without freeing it."""
-    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef ht_pos_t pos = _locate(db, key)
     cdef obj_t *o
     fr_assert(pos.bucket != NULL)
     o = _old(db, pos)
@@ -614,7 +633,7 @@ cdef void _install(
     db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms
 ) noexcept nogil:
     """Put an object that has this expiry under a key, replacing what is there."""
-    cdef ht_pos_t pos = ht_locate(db.keys, key.ptr, key.len, key.hash)
+    cdef ht_pos_t pos = _locate(db, key)
     cdef int64_t before = _expire_before(_old(db, pos))
     o.flags &= ~(OBJ_F_LAG | OBJ_F_WHEEL)
     if pos.bucket != NULL:
@@ -646,7 +665,7 @@ cdef void db_copy(
     db_t *db, const dbkey_t *src, db_t *target, const dbkey_t *dst
 ) noexcept nogil:
     """Put a copy of src, with its expiry, under dst of another or the same database."""
-    cdef obj_t *o = <obj_t *>ht_find(db.keys, src.ptr, src.len, src.hash)
+    cdef obj_t *o = _find(db, src)
     cdef int64_t when
     fr_assert(o != NULL)
     when = obj_expire_ms(o)

@@ -71,8 +71,6 @@ cdef size_t obj_nbytes(const obj_t *o, size_t samples) noexcept nogil
 cdef size_t obj_effort(const obj_t *o) noexcept nogil
 cdef const char *obj_encoding_name(const obj_t *o) noexcept nogil
 cdef const char *obj_type_name(int type) noexcept nogil
-# ht_key_fn of a database's table
-cdef const char *obj_key_of(const void *entry, size_t *len_out) noexcept nogil
 
 cdef extern from *:
     """
@@ -111,6 +109,10 @@ cdef inline char *obj_key(const obj_t *o, size_t *len_out) noexcept nogil:
     else:
         len_out[0] = o.key_len
     return <char *>o + obj_header_nbytes[o.flags & OBJ_HEADER_FLAGS]
+
+cdef inline const char *obj_key_of(const void *entry, size_t *len_out) noexcept nogil:
+    """Return an object's key: the ht_key_fn of a database's table."""
+    return obj_key(<const obj_t *>entry, len_out)
 
 cdef inline char *obj_payload(const obj_t *o) noexcept nogil:
     """Return where the value is stored: its bytes, its int64, or its pointer

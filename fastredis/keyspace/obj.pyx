@@ -232,11 +232,6 @@ cdef bint obj_overwrite_bytes(
 # --- Describe ---------------------------------------------------------------------
 
 
-cdef const char *obj_key_of(const void *entry, size_t *len_out) noexcept nogil:
-    """Return an object's key, for the table."""
-    return obj_key(<const obj_t *>entry, len_out)
-
-
 cdef size_t obj_nbytes(const obj_t *o, size_t samples) noexcept nogil:
     """Return the bytes of object and value; big values are sampled."""
     cdef size_t n = zsize(o)
