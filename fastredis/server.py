@@ -127,6 +127,8 @@ class Server:
         self._servers: list[asyncio.AbstractServer] = []
         self._thread: threading.Thread | None = None
         self._is_ready = threading.Event()
+        self._http_seen = 0
+        self._http_warned_at = 0.0
         self._cron_handle: asyncio.TimerHandle | None = None
 
     # --- Set up ------------------------------------------------------------------
@@ -289,6 +291,7 @@ class Server:
         """Do the periodic work and come back in time for the next."""
         assert self._loop is not None
         more = self.engine.cron()
+        self._warn_of_http()
         if self._reactor is not None:
             self._reactor.resume_accept()
         delay = _CRON_IDLE
@@ -297,6 +300,19 @@ class Server:
         elif self.engine.has_expires():
             delay = _CRON_EXPIRES
         self._cron_handle = self._loop.call_later(delay, self._cron)
+
+    def _warn_of_http(self) -> None:
+        """Log that HTTP requests were refused, once a minute at the most."""
+        seen = self.engine.cross_protocol
+        if seen == self._http_seen or time.time() - self._http_warned_at < 60:
+            return
+        self._http_seen = seen
+        self._http_warned_at = time.time()
+        self.log.warning(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST "
+            "or Host: commands to this server, perhaps by making a browser do so. "
+            "Connection aborted."
+        )
 
     def _on_signal(self, number: int) -> None:
         name = signal.Signals(number).name

@@ -31,5 +31,5 @@ cdef status_t arg_i64_or_error(client_t *c, int i, const char *error, int64_t *v
 cdef status_t arg_range_or_reply(client_t *c, int i, int64_t low, int64_t high, int64_t *value_out) noexcept nogil
 # "ERR value is not a valid float"
 cdef status_t arg_double_or_reply(client_t *c, int i, double *value_out) noexcept nogil
-# a database index; "ERR invalid DB index" / "ERR DB index is out of range"
+# a database index; "ERR value is not an integer ..." or "ERR DB index is out of range"
 cdef status_t arg_db_or_reply(client_t *c, int i, int *index_out) noexcept nogil

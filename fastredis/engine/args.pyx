@@ -3,7 +3,6 @@
 from fastredis.core.num cimport num_parse_double, num_parse_i64
 from fastredis.core.status cimport C_ERR, C_OK
 from fastredis.engine.errors cimport (
-    ERR_DB_INDEX,
     ERR_DB_RANGE,
     ERR_NOT_FLOAT,
     ERR_NOT_INTEGER,
@@ -79,7 +78,7 @@ cdef status_t arg_double_or_reply(
 cdef status_t arg_db_or_reply(client_t *c, int i, int *index_out) noexcept nogil:
     """Read the number of a database, or reply that there is no such."""
     cdef int64_t v
-    if arg_i64_or_error(c, i, ERR_DB_INDEX, &v) != C_OK:
+    if arg_range_or_reply(c, i, -(<int64_t>1 << 31), (<int64_t>1 << 31) - 1, &v) != C_OK:
         return C_ERR
     if not 0 <= v < c.srv.ks.ndbs:
         reply_error(c, ERR_DB_RANGE)

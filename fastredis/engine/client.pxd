@@ -63,6 +63,7 @@ cdef struct server_stats_t:
     uint64_t net_out
     uint64_t error_replies
     uint64_t protocol_errors
+    uint64_t cross_protocol             # HTTP requests, refused
     uint64_t reads                      # recv calls that brought something
     uint64_t writes                     # send calls
     uint64_t output_limit_disconnections
@@ -145,6 +146,11 @@ cdef struct client_t:
     client_t *prev
     PyObject *protocol                  # owned; CLIENT_TRANSPORT clients
     void (*release)(client_t *c) noexcept nogil # before it is freed; may be NULL
+
+# --- Server -------------------------------------------------------------------------
+
+# take the wall clock for the requests that follow
+cdef void server_update_clock(server_t *srv) noexcept nogil
 
 # --- Clients ------------------------------------------------------------------------
 

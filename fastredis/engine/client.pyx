@@ -15,12 +15,24 @@ something waits in them.
 Threads: the thread that executes commands.
 """
 from fastredis.core.blob cimport blob_nbytes, blob_release
+from fastredis.core.clock cimport clock_wall_us
 from fastredis.core.mem cimport zcalloc, zfree, zsize
+from fastredis.keyspace.db cimport ks_set_clock
 from fastredis.resp.parser cimport partial_free
 from fastredis.resp.writer cimport out_clear, out_nbytes, out_pending
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
+
+
+# --- Server -----------------------------------------------------------------------
+
+
+cdef void server_update_clock(server_t *srv) noexcept nogil:
+    """Take the wall clock."""
+    srv.now_us = clock_wall_us()
+    srv.now_ms = srv.now_us // 1000
+    ks_set_clock(srv.ks, srv.now_ms)
 
 
 # --- Create and free --------------------------------------------------------------

@@ -18,7 +18,6 @@ cdef extern from *:
     #define ERR_NO_AUTH "NOAUTH Authentication required."
     #define ERR_WRONG_PASS "WRONGPASS invalid username-password pair or user is disabled."
     #define ERR_NO_PROTO "NOPROTO unsupported protocol version"
-    #define ERR_DB_INDEX "ERR invalid DB index"
     #define ERR_DB_RANGE "ERR DB index is out of range"
     #define ERR_SAME_OBJECT "ERR source and destination objects are the same"
     #define ERR_CURSOR "ERR invalid cursor"
@@ -35,7 +34,6 @@ cdef extern from *:
     const char *ERR_NO_AUTH
     const char *ERR_WRONG_PASS
     const char *ERR_NO_PROTO
-    const char *ERR_DB_INDEX
     const char *ERR_DB_RANGE
     const char *ERR_SAME_OBJECT
     const char *ERR_CURSOR

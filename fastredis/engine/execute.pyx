@@ -17,9 +17,10 @@ the client lives: a request may close it, or change how the next ones are to be 
 
 Threads: the thread that executes commands, without the GIL.
 """
-from fastredis.core.clock cimport clock_cycles, clock_wall_us
+from fastredis.core.clock cimport clock_cycles
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.status cimport fr_likely, fr_unlikely
+from fastredis.engine.args cimport arg_is
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
     CLIENT_CLOSE_AFTER_REPLY,
@@ -31,13 +32,15 @@ from fastredis.engine.client cimport (
     CLIENT_REPLY_SKIP_NEXT,
     CMD_NO_AUTH,
     client_check_output_limit,
+    client_close,
     cmd_t,
+    server_t,
 )
 from fastredis.engine.errors cimport ERR_NO_AUTH
 from fastredis.engine.reply cimport reply_error, reply_error_len, reply_wrong_arity
 from fastredis.engine.stats cimport latency_record
 from fastredis.engine.table cimport cmd_find, cmd_find_sub, cmd_table_t
-from fastredis.keyspace.db cimport db_prefetch_bucket, db_prefetch_object, ks_set_clock
+from fastredis.keyspace.db cimport db_prefetch_bucket, db_prefetch_object
 from fastredis.resp.parser cimport (
     PARSE_ERROR,
     PARSE_MORE,
@@ -67,13 +70,6 @@ cdef struct request_t:
     bint has_key
 
 
-cdef void engine_update_clock(server_t *srv) noexcept nogil:
-    """Take the wall clock."""
-    srv.now_us = clock_wall_us()
-    srv.now_ms = srv.now_us // 1000
-    ks_set_clock(srv.ks, srv.now_ms)
-
-
 # --- Execute one request ----------------------------------------------------------
 
 
@@ -83,6 +79,11 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
     cdef int n, i
     cdef size_t shown
     cdef slice_t *a = c.argv
+    if c.cmd == NULL and (arg_is(c, 0, b"post") or arg_is(c, 0, b"host:")):
+        # a browser that was made to talk to this port: not one more byte of it
+        c.srv.stats.cross_protocol += 1
+        client_close(c)
+        return
     if c.cmd != NULL:
         n = 0
         n += snprintf(text, 512, b"ERR unknown subcommand '%.*s'. Try ",

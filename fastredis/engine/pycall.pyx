@@ -9,8 +9,7 @@ is told that the command failed.
 """
 from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from fastredis.engine.client cimport CLIENT_FAKE, CLIENT_UNIX_SOCKET
-from fastredis.engine.execute cimport engine_update_clock
+from fastredis.engine.client cimport CLIENT_FAKE, CLIENT_UNIX_SOCKET, server_update_clock
 from fastredis.engine.reply cimport reply_error_len
 from fastredis.resp.writer cimport (
     out_apart,
@@ -209,4 +208,4 @@ cdef int _write_whole(client_t *c, object value) except -1:
 cdef void cmd_call_python(client_t *c) noexcept nogil:
     """Call the handler of a command that is written in Python."""
     _call(c)
-    engine_update_clock(c.srv)
+    server_update_clock(c.srv)

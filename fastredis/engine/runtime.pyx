@@ -36,8 +36,10 @@ from fastredis.engine.client cimport (
     client_nbytes,
     client_new,
     client_select,
+    server_t,
+    server_update_clock,
 )
-from fastredis.engine.execute cimport engine_execute, engine_update_clock
+from fastredis.engine.execute cimport engine_execute
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
     db_avg_ttl,
@@ -122,7 +124,7 @@ cdef class Engine:
         self.commands = CommandTable()
         self.srv.commands = self.commands.table
         self.server = None
-        engine_update_clock(&self.srv)
+        server_update_clock(&self.srv)
 
     def __dealloc__(self):
         _free_clients(&self.srv)
@@ -186,7 +188,7 @@ cdef class Engine:
         """Do the periodic work; return whether there is more of it at once."""
         cdef bint more
         with nogil:
-            engine_update_clock(&self.srv)
+            server_update_clock(&self.srv)
             more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
             if self.srv.now_ms >= self.next_idle_check_ms:
                 _close_idle(&self.srv)
@@ -243,7 +245,7 @@ cdef class Engine:
         try:
             with nogil:
                 if is_spare:
-                    engine_update_clock(&self.srv)
+                    server_update_clock(&self.srv)
                 engine_execute(c)
             reply = _take_reply(c)
         finally:
@@ -377,6 +379,7 @@ cdef class Engine:
             "net_out": self.srv.stats.net_out,
             "error_replies": self.srv.stats.error_replies,
             "protocol_errors": self.srv.stats.protocol_errors,
+            "cross_protocol": self.srv.stats.cross_protocol,
             "reads": self.srv.stats.reads,
             "writes": self.srv.stats.writes,
             "output_limit_disconnections":
@@ -396,6 +399,11 @@ cdef class Engine:
             "reply_blocks": self.srv.pool.nblocks,
             "clients": self.srv.nclients,
         }
+
+    @property
+    def cross_protocol(self):
+        """The number of HTTP requests that were refused."""
+        return self.srv.stats.cross_protocol
 
     def reset_stats(self):
         """Set the counters to zero, as CONFIG RESETSTAT does."""

@@ -75,6 +75,8 @@ cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil
 # --- Set: replaces whatever was there. expire_ms: a time, DB_NO_TTL or DB_KEEP_TTL.
 # bytes are copied; canonical integers are stored as such
 cdef obj_t *db_set_bytes(db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
+# the same, but never stored as an integer
+cdef obj_t *db_set_text(db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
 cdef obj_t *db_set_int(db_t *db, const dbkey_t *key, int64_t value, int64_t expire_ms) noexcept nogil
 # value: consumed; OBJECT ENCODING says raw
 cdef obj_t *db_set_blob(db_t *db, const dbkey_t *key, blob_t *value, int64_t expire_ms) noexcept nogil

@@ -501,16 +501,21 @@ cdef obj_t *db_set_bytes(
     db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms
 ) noexcept nogil:
     """Set a key to a string; an integer in canonical form is stored as one."""
-    cdef ht_pos_t pos
-    cdef obj_t *old
-    cdef int64_t before, after, number
+    cdef int64_t number
     if 0 < nbytes <= INT_DIGITS_MAX and <unsigned char>value[nbytes - 1] <= 57:
         if num_parse_i64(value, nbytes, &number) == C_OK:
             return db_set_int(db, key, number, expire_ms)
-    pos = _locate(db, key)
-    old = _old(db, pos)
-    before = _expire_before(old)
-    after = _expire_after(db, before, expire_ms)
+    return db_set_text(db, key, value, nbytes, expire_ms)
+
+
+cdef obj_t *db_set_text(
+    db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms
+) noexcept nogil:
+    """Set a key to a string that is stored as it is."""
+    cdef ht_pos_t pos = _locate(db, key)
+    cdef obj_t *old = _old(db, pos)
+    cdef int64_t before = _expire_before(old)
+    cdef int64_t after = _expire_after(db, before, expire_ms)
     if old != NULL and obj_overwrite_bytes(old, value, nbytes):
         return _reuse(db, key, pos, old, before, after)
     return _put(db, key, pos,

@@ -41,8 +41,8 @@ from fastredis.engine.client cimport (
     client_new,
     client_t,
     server_t,
+    server_update_clock,
 )
-from fastredis.engine.execute cimport engine_update_clock
 from fastredis.engine.runtime cimport Engine
 from fastredis.net.conn cimport conn_end_round, conn_read_buffer, conn_received
 from fastredis.resp.writer cimport out_block_t, out_consume, out_seal
@@ -324,7 +324,7 @@ cdef class Reactor:
             n = epoll_wait(self.epfd, self.events, EVENTS_MAX, timeout)
             if n <= 0:
                 return
-            engine_update_clock(self.srv)
+            server_update_clock(self.srv)
             for i in range(n):
                 e = &self.events[i]
                 if e.data.u64 & LISTENER_TAG:

@@ -28,8 +28,8 @@ from fastredis.engine.client cimport (
     client_new,
     client_t,
     server_t,
+    server_update_clock,
 )
-from fastredis.engine.execute cimport engine_update_clock
 from fastredis.engine.runtime cimport Engine
 from fastredis.net.conn cimport conn_end_round, conn_read_buffer, conn_received
 from fastredis.resp.writer cimport out_block_t, out_consume, out_seal
@@ -145,7 +145,7 @@ cdef class ClientProtocol:
             transport.close()
             srv.stats.rejected_connections += 1
             return
-        engine_update_clock(srv)
+        server_update_clock(srv)
         is_unix = sock.family == socket.AF_UNIX
         c = client_new(srv, CLIENT_TRANSPORT | (CLIENT_UNIX_SOCKET if is_unix else 0))
         c.flush = _flush
@@ -188,7 +188,7 @@ cdef class ClientProtocol:
         if c == NULL or c.flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY):
             return
         with nogil:
-            engine_update_clock(srv)
+            server_update_clock(srv)
             conn_received(c, self.window.start, nbytes)
             if not c.flags & CLIENT_CLOSE_ASAP:
                 _flush(c)
