@@ -61,10 +61,6 @@ def encoding(client: RawClient, key: str = "k") -> bytes:
     return reply
 
 
-def dirty(client: RawClient) -> int:
-    return int(client.info("persistence")["rdb_changes_since_last_save"])
-
-
 # --- GET, SET ----------------------------------------------------------------------
 
 
@@ -598,13 +594,6 @@ def test_many_appends(client: RawClient) -> None:
     assert client.cmd("GET", "k") == b"".join(parts)
 
 
-def test_a_string_that_grows_has_room_but_not_much(client: RawClient) -> None:
-    client.ok("SET", "k", b"x" * 4_000_000)
-    client.cmd("APPEND", "k", "x")
-    used = client.cmd("MEMORY", "USAGE", "k")
-    assert 4_000_000 < used < 4_000_000 + 2 * 1024 * 1024
-
-
 @EACH_VALUE
 @pytest.mark.parametrize("offset", [0, 1, 13, 255, 1020, 5000])
 def test_setrange(client3: RawClient, value: bytes, offset: int) -> None:
@@ -998,9 +987,7 @@ def test_increx_as_a_rate_limiter(client: RawClient) -> None:
         ),
     ],
 )
-def test_increx_errors(
-    client: RawClient, options: tuple[str, ...], error: str
-) -> None:
+def test_increx_errors(client: RawClient, options: tuple[str, ...], error: str) -> None:
     client.ok("SET", "k", "1")
     assert client.cmd("INCREX", "k", *options) == error
     assert client.cmd("GET", "k") == b"1"
@@ -1065,8 +1052,7 @@ def lcs_idx(client: RawClient, *args: str | int) -> tuple[list[Any], int]:
 
 def as_matches(runs: Iterable[Run], has_len: bool) -> list[list[Any]]:
     return [
-        [[i, i + n - 1], [j, j + n - 1], *([n] if has_len else [])]
-        for i, j, n in runs
+        [[i, i + n - 1], [j, j + n - 1], *([n] if has_len else [])] for i, j, n in runs
     ]
 
 
@@ -1142,57 +1128,6 @@ def test_lcs_of_long_strings_is_refused(client: RawClient) -> None:
 
 
 # --- What all have in common -------------------------------------------------------
-
-# command line -> changes of the data set that it counts
-CHANGES: list[tuple[list[Any], int]] = [
-    (["GET", "k"], 0),
-    (["STRLEN", "k"], 0),
-    (["GETRANGE", "k", 0, 1], 0),
-    (["LCS", "k", "k"], 0),
-    (["DIGEST", "k"], 0),
-    (["MGET", "k", "n"], 0),
-    (["SET", "k", "v"], 1),
-    (["SET", "k", "v", "NX"], 0),
-    (["SET", "absent", "v", "XX"], 0),
-    (["SET", "k", "v", "NX", "GET"], 0),
-    (["SET", "k", "v", "IFEQ", "no"], 0),
-    (["SET", "k", "v", "EXAT", PAST], 1),
-    (["SETNX", "k", "v"], 0),
-    (["SETNX", "absent", "v"], 1),
-    (["SETEX", "k", 100, "v"], 1),
-    (["SETEX", "k", 0, "v"], 0),
-    (["GETSET", "k", "v"], 1),
-    (["GETEX", "k"], 0),
-    (["GETEX", "k", "PERSIST"], 0),
-    (["GETEX", "k", "EX", 100], 1),
-    (["GETDEL", "k"], 1),
-    (["GETDEL", "absent"], 0),
-    (["DELIFEQ", "k", "no"], 0),
-    (["DELIFEQ", "k", "value"], 1),
-    (["DELEX", "absent"], 0),
-    (["DELEX", "k"], 1),
-    (["MSET", "a", 1, "b", 2], 2),
-    (["MSETNX", "a", 1, "b", 2], 2),
-    (["MSETNX", "a", 1, "k", 2], 0),
-    (["MSETEX", 2, "a", 1, "b", 2], 2),
-    (["MSETEX", 2, "a", 1, "k", 2, "NX"], 0),
-    (["APPEND", "k", ""], 1),
-    (["SETRANGE", "k", 1, ""], 0),
-    (["SETRANGE", "k", 1, "x"], 1),
-    (["INCR", "n"], 1),
-    (["INCR", "k"], 0),
-    (["INCRBYFLOAT", "n", 1], 1),
-    (["INCREX", "n"], 1),
-    (["INCREX", "n", "UBOUND", 0], 0),
-]
-
-
-@pytest.mark.parametrize(("line", "count"), CHANGES)
-def test_changes_are_counted(client: RawClient, line: list[Any], count: int) -> None:
-    client.ok("MSET", "k", "value", "n", 1)
-    before = dirty(client)
-    client.cmd(*line)
-    assert dirty(client) - before == count
 
 
 def test_only_keys_of_the_selected_database_are_seen(client: RawClient) -> None:
