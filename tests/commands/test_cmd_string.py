@@ -999,8 +999,32 @@ def test_increx_needs_a_number(client: RawClient) -> None:
     assert client.cmd("INCREX", "k") == NOT_INTEGER
     client.ok("SET", "k", "abc")
     assert client.cmd("INCREX", "k", "BYFLOAT", "1") == NOT_FLOAT
-    client.ok("SET", "k", "inf")
-    assert client.cmd("INCREX", "k", "BYFLOAT", "-inf") == NAN_OR_INF
+
+
+@pytest.mark.parametrize("saturate", [(), ("SATURATE",)])
+def test_increx_stays_finite(client: RawClient, saturate: tuple[str, ...]) -> None:
+    client.ok("MSET", "k", "inf", "n", "1")
+    for increment in ("-inf", "1"):
+        line = ("INCREX", "k", "BYFLOAT", increment, "UBOUND", "9", *saturate)
+        assert client.cmd(*line) == NAN_OR_INF
+    assert client.cmd("INCREX", "n", "BYFLOAT", "inf", *saturate) == NAN_OR_INF
+    assert client.cmd("MGET", "k", "n") == [b"inf", b"1"]
+    # a step to the bound that has no finite length
+    big = "1e4932"
+    client.ok("SET", "k", "-" + big)
+    line = ("INCREX", "k", "BYFLOAT", "1", "LBOUND", big, *saturate)
+    if saturate:
+        assert client.cmd(*line) == NAN_OR_INF
+    else:
+        assert float(client.cmd(*line)[1]) == 0
+    assert client.cmd("GET", "k") == b"-" + big.encode()
+
+
+def test_increx_knows_no_negative_zero(client: RawClient) -> None:
+    client.ok("SET", "k", "0")
+    reply = client.cmd("INCREX", "k", "BYFLOAT", "-0.0")
+    assert [str(part) for part in floats(reply)] == ["0.0", "0.0"]
+    assert client.cmd("GET", "k") == b"0"
 
 
 # --- LCS ---------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from fastredis.engine.runtime import Engine
 
 from fastredis._testing.foreign import set_foreign
-from fastredis.commands import cmd_string, registry
+from fastredis.commands import cmd_lcs, cmd_number, cmd_string, registry
 from fastredis.commands.spec import cmd_string as spec
 from fastredis.commands.spec.model import Command
 from fastredis.resp.values import ReplyError
@@ -28,7 +28,8 @@ def engine() -> Any:
     """Make an engine that knows the string commands and no others."""
     made = Engine()
     specs = [value for value in vars(spec).values() if isinstance(value, Command)]
-    for bound in registry.bind(specs, [cmd_string], []):
+    modules = [cmd_lcs, cmd_number, cmd_string]
+    for bound in registry.bind(specs, modules, []):
         made.commands.add(bound)
     yield made
     made.check()
