@@ -53,6 +53,8 @@ except ImportError:  # a platform without epoll
 HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_connection",
     "fastredis.commands.cmd_generic",
+    "fastredis.commands.cmd_lcs",
+    "fastredis.commands.cmd_number",
     "fastredis.commands.cmd_server",
     "fastredis.commands.cmd_string",
 )

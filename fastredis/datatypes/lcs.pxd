@@ -11,7 +11,9 @@ cdef struct lcs_run_t:
 
 # returned; NULL: memory is short. The strings are borrowed until lcs_free. Without
 # is_traced only the length can be asked for, and memory is O(length of b).
-cdef lcs_t *lcs_new(const char *a, size_t a_len, const char *b, size_t b_len, bint is_traced) noexcept nogil
+cdef lcs_t *lcs_new(
+    const char *a, size_t a_len, const char *b, size_t b_len, bint is_traced
+) noexcept nogil
 cdef void lcs_free(lcs_t *t) noexcept nogil
 cdef size_t lcs_len(const lcs_t *t) noexcept nogil
 # the next run, from the strings' ends to their starts; False: there is none

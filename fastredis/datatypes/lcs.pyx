@@ -25,7 +25,7 @@ for the longest common subsequence problem", 2001.
 """
 from fastredis.core.mem cimport zcalloc, zfree, ztrymalloc
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 cdef extern from *:
     int __builtin_popcountll(unsigned long long x) noexcept nogil

@@ -66,10 +66,18 @@ cdef status_t str_to_ld(const obj_t *o, ld_t *value_out) noexcept nogil
 
 # The string's bytes to change in place, borrowed until the next call that writes the
 # key; zeros are appended up to nbytes. o may be NULL. NULL: memory is short.
-cdef char *str_writable(db_t *db, const dbkey_t *key, obj_t *o, size_t nbytes) noexcept nogil
+cdef char *str_writable(
+    db_t *db, const dbkey_t *key, obj_t *o, size_t nbytes
+) noexcept nogil
 # the length afterwards; -1: memory is short. o may be NULL.
-cdef ssize_t str_append(db_t *db, const dbkey_t *key, obj_t *o, const char *s, size_t nbytes) noexcept nogil
+cdef ssize_t str_append(
+    db_t *db, const dbkey_t *key, obj_t *o, const char *s, size_t nbytes
+) noexcept nogil
 # Add to an integer, keeping the expiry; o may be NULL.
-cdef str_sum_t str_incr(db_t *db, const dbkey_t *key, obj_t *o, int64_t delta, int64_t *sum_out) noexcept nogil
+cdef str_sum_t str_incr(
+    db_t *db, const dbkey_t *key, obj_t *o, int64_t delta, int64_t *sum_out
+) noexcept nogil
 # Store an integer in place of the one that o is, keeping the expiry; o may be NULL.
-cdef void str_set_int(db_t *db, const dbkey_t *key, obj_t *o, int64_t value) noexcept nogil
+cdef void str_set_int(
+    db_t *db, const dbkey_t *key, obj_t *o, int64_t value
+) noexcept nogil

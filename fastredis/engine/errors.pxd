@@ -13,6 +13,8 @@ cdef extern from *:
     #define ERR_NO_KEY "ERR no such key"
     #define ERR_OVERFLOW "ERR increment or decrement would overflow"
     #define ERR_OUT_OF_RANGE "ERR index out of range"
+    #define ERR_NAN_OR_INFINITY "ERR increment would produce NaN or Infinity"
+    #define ERR_NO_MEMORY "ERR insufficient memory"
     #define ERR_STRING_TOO_LONG \
         "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
     #define ERR_NO_AUTH "NOAUTH Authentication required."
@@ -30,6 +32,8 @@ cdef extern from *:
     const char *ERR_NO_KEY
     const char *ERR_OVERFLOW
     const char *ERR_OUT_OF_RANGE
+    const char *ERR_NAN_OR_INFINITY
+    const char *ERR_NO_MEMORY
     const char *ERR_STRING_TOO_LONG
     const char *ERR_NO_AUTH
     const char *ERR_WRONG_PASS

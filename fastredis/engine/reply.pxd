@@ -2,8 +2,10 @@
 """Replies of handlers: the encoders of resp.writer, given a client. Exactly one value
 is replied by each command; aggregates are a head and then their elements."""
 from fastredis.core.blob cimport blob_t
+from fastredis.core.status cimport C_ERR, C_OK, fr_likely, status_t
 from fastredis.engine.client cimport client_t
-from fastredis.keyspace.obj cimport obj_t
+from fastredis.engine.errors cimport ERR_WRONG_TYPE
+from fastredis.keyspace.obj cimport obj_t, obj_type
 from fastredis.resp.writer cimport (
     out_block_t,
     resp_array,
@@ -36,6 +38,15 @@ cdef out_block_t *reply_defer(client_t *c) noexcept nogil
 cdef void reply_resolve(client_t *c, out_block_t *mark, char kind, int64_t n) noexcept nogil
 # the lines of a HELP subcommand: NULL-terminated; head and tail are added
 cdef void reply_help(client_t *c, const char **lines) noexcept nogil
+
+cdef inline status_t type_or_reply(
+    client_t *c, const obj_t *o, int type
+) noexcept nogil:
+    """Check that o is of this type, or NULL; else reply WRONGTYPE."""
+    if fr_likely(o == NULL or obj_type(o) == type):
+        return C_OK
+    reply_error(c, ERR_WRONG_TYPE)
+    return C_ERR
 
 cdef inline void reply_ok(client_t *c) noexcept nogil:
     resp_ok(&c.out)
