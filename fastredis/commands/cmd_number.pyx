@@ -59,7 +59,7 @@ from fastredis.keyspace.db cimport (
     db_delete,
     db_find_write,
     db_persist,
-    db_set_bytes,
+    db_set_text,
     db_set_expire,
     dbkey_t,
 )
@@ -151,7 +151,7 @@ cdef api void cmd_incrbyfloat(client_t *c) noexcept nogil:
         reply_error(c, ERR_NAN_OR_INFINITY)
         return
     n = num_format_ld_human(text, NUM_LD_HUMAN_BUF, value)
-    db_set_bytes(c.db, &key, text, n, DB_KEEP_TTL)
+    db_set_text(c.db, &key, text, n, DB_KEEP_TTL)
     mark_dirty(c, 1)
     reply_bulk(c, text, n)
 
@@ -279,7 +279,7 @@ cdef status_t _increx_float(
         reply_error(c, ERR_NAN_OR_INFINITY)
         return C_ERR
     n = num_format_ld_human(text, NUM_LD_HUMAN_BUF, total)
-    db_set_bytes(c.db, key, text, n, DB_KEEP_TTL)
+    db_set_text(c.db, key, text, n, DB_KEEP_TTL)
     reply_array(c, 2)
     _reply_ld(c, text, n)
     _reply_ld(c, text, num_format_ld_human(text, NUM_LD_HUMAN_BUF, delta))
