@@ -66,6 +66,7 @@ cdef struct server_stats_t:
     uint64_t cross_protocol             # HTTP requests, refused
     uint64_t reads                      # recv calls that brought something
     uint64_t writes                     # send calls
+    uint64_t rounds                     # of the reactor, each with something to do
     uint64_t output_limit_disconnections
     uint64_t query_limit_disconnections
     size_t peak_memory

@@ -380,6 +380,7 @@ cdef class Engine:
             "error_replies": self.srv.stats.error_replies,
             "protocol_errors": self.srv.stats.protocol_errors,
             "cross_protocol": self.srv.stats.cross_protocol,
+            "rounds": self.srv.stats.rounds,
             "reads": self.srv.stats.reads,
             "writes": self.srv.stats.writes,
             "output_limit_disconnections":

@@ -325,6 +325,7 @@ cdef class Reactor:
             if n <= 0:
                 return
             server_update_clock(self.srv)
+            self.srv.stats.rounds += 1
             for i in range(n):
                 e = &self.events[i]
                 if e.data.u64 & LISTENER_TAG:
