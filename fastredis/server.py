@@ -227,14 +227,22 @@ class Server:
         if road == "epoll" and _reactor is None:
             raise ListenError("net-transport epoll: this platform has no epoll")
         if _reactor is not None and road != "uvloop":
-            linger_ms = self.config["linger-us"] // 1000
-            self._reactor = _reactor.Reactor(self.engine, linger_ms)
+            reactor = _reactor.Reactor(self.engine)
+            self._reactor = reactor
+
+            def tune(config: Config) -> None:
+                reactor.linger_ms = config["linger-ms"]
+                reactor.coalesce_us = config["coalesce-us"]
+
+            for name in ("linger-ms", "coalesce-us"):
+                self.config.on_change(name, tune)
+            tune(self.config)
             for sock in self._sockets:
                 is_unix = sock.family == socket.AF_UNIX
-                self._reactor.add_listener(
+                reactor.add_listener(
                     sock, self._unix_path.encode() if is_unix else b""
                 )
-            loop.add_reader(self._reactor.fileno(), self._reactor.tick)
+            loop.add_reader(reactor.fileno(), reactor.tick)
             return
         from fastredis.net.transport import TransportRoad
 

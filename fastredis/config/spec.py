@@ -184,7 +184,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     number("rdma-rx-size", MB, 64 * KB, 16 * MB, IMMUTABLE | HIDDEN),
     number("rdma-completion-vector", -1, -1, 1024, IMMUTABLE | HIDDEN),
     choice("net-transport", "auto", "auto epoll uvloop", IMMUTABLE | HIDDEN | BUILT),
-    number("linger-us", 1000, 0, 100000, BUILT),
+    number("linger-ms", 1, 0, 100, BUILT),
+    number("coalesce-us", 50, 0, 1000, BUILT),
 
     # --- TLS ---
     number("tls-port", 0, 0, 65535),

@@ -118,6 +118,7 @@ cdef struct client_t:
     uint32_t flags
     int fd                              # -1: none
     int epfd                            # the epoll set that watches fd
+    uint32_t tick_id                    # the reactor's tick that last served it
     int error_count                     # errors replied by the command being executed
     uint64_t id
     # --- input that waits for its rest

@@ -62,7 +62,7 @@ def test_hidden_names_need_to_be_spelled_out() -> None:
     everything = config_get(ctx, b"*")
     assert b"key-load-delay" not in everything
     assert b"net-transport" not in everything
-    assert b"linger-us" in everything
+    assert b"linger-ms" in everything
     assert config_get(ctx, b"key-load-dela[y]") == {}
     assert config_get(ctx, b"key-load-delay") == {b"key-load-delay": b"0"}
     assert config_get(ctx, b"net-transport") == {b"net-transport": b"auto"}

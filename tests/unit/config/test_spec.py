@@ -56,7 +56,7 @@ def test_default_survives_a_round_trip(option: spec.Option) -> None:
 
 def test_flags_say_what_is_built() -> None:
     built = {option.name for option in OPTIONS if option.flags & spec.BUILT}
-    assert {"port", "maxclients", "linger-us", "net-transport"} <= built
+    assert {"port", "maxclients", "linger-ms", "coalesce-us", "net-transport"} <= built
     assert not {"daemonize", "appendonly", "tls-port", "maxmemory"} & built
 
 

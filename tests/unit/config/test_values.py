@@ -215,7 +215,7 @@ BAD = [
 
 # These are not in the genuine server 7.0, or it has other bounds.
 BAD_HERE = [
-    ("linger-us", "100001", "argument must be between 0 and 100000 inclusive"),
+    ("linger-ms", "101", "argument must be between 0 and 100 inclusive"),
     (
         "loglevel",
         "loud",
