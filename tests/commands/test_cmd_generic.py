@@ -457,7 +457,7 @@ def test_conditions(client: RawClient, command: str) -> None:
 
 
 def test_conditions_compare_exactly(client: RawClient) -> None:
-    client.ok("SET", "k", "v", "PXAT", FAR)
+    client.ok("SET", "k", "v", "PXAT", FAR * 1000 - 1)
     for step in (FAR * 1000, FAR * 1000 + 1):
         assert client.cmd("PEXPIREAT", "k", step, "GT") == 1
         assert client.cmd("PEXPIREAT", "k", step, "GT") == 0
