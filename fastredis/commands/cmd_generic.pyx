@@ -546,6 +546,9 @@ cdef int _type_named(client_t *c, int i) noexcept nogil:
 cdef status_t _scan_options_or_reply(client_t *c, int i, scan_t *s) noexcept nogil:
     """Read MATCH, COUNT and TYPE from argument i on."""
     while i < c.argc:
+        if arg_is(c, i, b"novalues"):
+            reply_error(c, b"ERR NOVALUES option can only be used in HSCAN")
+            return C_ERR
         if i + 1 == c.argc:
             reply_error(c, ERR_SYNTAX)
             return C_ERR

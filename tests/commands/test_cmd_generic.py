@@ -635,6 +635,7 @@ def test_scan_takes_any_cursor(client: RawClient, cursor: str) -> None:
         (["TYPE"], SYNTAX),
         (["nonsense"], SYNTAX),
         (["nonsense", 1], SYNTAX),
+        (["NOVALUES"], "ERR NOVALUES option can only be used in HSCAN"),
         (["COUNT", "abc", "nonsense"], NOT_INTEGER),
         (["MATCH", "*", "COUNT"], SYNTAX),
     ],
