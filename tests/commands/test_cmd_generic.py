@@ -609,14 +609,40 @@ def test_scan_deletes_what_it_finds_expired(client: RawClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["abc", "-1", "", "1a", "1.0", "18446744073709551616", "+", b"1\x00"]
+    "cursor",
+    [
+        "abc",
+        "-1",
+        "",
+        "1a",
+        "1.0",
+        "18446744073709551616",
+        "+",
+        "-",
+        "1 ",
+        "0" * 64,
+        b"\x001",
+    ],
 )
 def test_scan_refuses_a_cursor(client: RawClient, cursor: str | bytes) -> None:
     assert client.cmd("SCAN", cursor) == "ERR invalid cursor"
 
 
-@pytest.mark.parametrize("cursor", ["0", "00", "+0", "007", "18446744073709551615"])
-def test_scan_takes_any_cursor(client: RawClient, cursor: str) -> None:
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "0",
+        "00",
+        "+0",
+        "-0",
+        "007",
+        " 1",
+        "-9223372036854775809",
+        "18446744073709551615",
+        b"0\x001",
+    ],
+)
+def test_scan_takes_any_cursor(client: RawClient, cursor: str | bytes) -> None:
     client.ok("SET", "k", "v")
     end, keys = client.cmd("SCAN", cursor)
     assert end == b"0"
