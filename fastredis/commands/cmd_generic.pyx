@@ -15,10 +15,12 @@ from fastredis.core.num cimport num_format_u64, num_parse_i64
 from fastredis.core.pattern cimport pattern_is_literal, pattern_match
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport (
+    ARG_KEYS_BATCH,
     arg_db_or_reply,
     arg_i64_or_reply,
     arg_is,
     arg_key,
+    arg_keys,
 )
 from fastredis.engine.client cimport client_t, mark_dirty
 from fastredis.engine.errors cimport (
@@ -117,15 +119,19 @@ cdef inline bint _is_same_arg(client_t *c, int a, int b) noexcept nogil:
 
 
 cdef void _delete_keys(client_t *c, bint is_lazy) noexcept nogil:
-    cdef int64_t n = 0
-    cdef int i
-    cdef dbkey_t key
-    for i in range(1, c.argc):
-        key = arg_key(c, i)
-        n += db_unlink(c.db, &key) if is_lazy else db_delete(c.db, &key)
-    reply_int(c, n)
-    if n:
-        mark_dirty(c, n)
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
+    cdef int64_t ndeleted = 0
+    cdef int i = 1, k, n
+    while i < c.argc:
+        n = arg_keys(c, i, 1, c.argc, keys)
+        for k in range(n):
+            if is_lazy:
+                ndeleted += db_unlink(c.db, &keys[k])
+            else:
+                ndeleted += db_delete(c.db, &keys[k])
+        i += n
+    reply_int(c, ndeleted)
+    mark_dirty(c, ndeleted)
 
 
 cdef api void cmd_del(client_t *c) noexcept nogil:
@@ -140,28 +146,32 @@ cdef api void cmd_unlink(client_t *c) noexcept nogil:
 
 cdef api void cmd_exists(client_t *c) noexcept nogil:
     """EXISTS key [key ...]: a key named twice counts twice."""
-    cdef int64_t n = 0
-    cdef int i
-    cdef dbkey_t key
-    for i in range(1, c.argc):
-        key = arg_key(c, i)
-        n += _look(c.db, &key) != NULL
-    reply_int(c, n)
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
+    cdef int64_t nfound = 0
+    cdef int i = 1, k, n
+    while i < c.argc:
+        n = arg_keys(c, i, 1, c.argc, keys)
+        for k in range(n):
+            nfound += _look(c.db, &keys[k]) != NULL
+        i += n
+    reply_int(c, nfound)
 
 
 cdef api void cmd_touch(client_t *c) noexcept nogil:
     """TOUCH key [key ...]"""
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef bint was_no_touch = c.db.ks.is_no_touch
-    cdef int64_t n = 0
-    cdef int i
-    cdef dbkey_t key
+    cdef int64_t nfound = 0
+    cdef int i = 1, k, n
     # a client in CLIENT NO-TOUCH mode that says TOUCH means it
     c.db.ks.is_no_touch = False
-    for i in range(1, c.argc):
-        key = arg_key(c, i)
-        n += db_find_read(c.db, &key) != NULL
+    while i < c.argc:
+        n = arg_keys(c, i, 1, c.argc, keys)
+        for k in range(n):
+            nfound += db_find_read(c.db, &keys[k]) != NULL
+        i += n
     c.db.ks.is_no_touch = was_no_touch
-    reply_int(c, n)
+    reply_int(c, nfound)
 
 
 cdef api void cmd_type(client_t *c) noexcept nogil:
