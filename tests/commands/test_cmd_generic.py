@@ -427,9 +427,9 @@ def test_persist_of_a_missing_key(client: RawClient) -> None:
 
 
 def test_persist_keeps_the_key_beyond_its_time(client: RawClient) -> None:
-    client.ok("SET", "k", "v", "PX", 150)
+    client.ok("SET", "k", "v", "PX", 700)
     assert client.cmd("PERSIST", "k") == 1
-    deadline = now_ms() + 300
+    deadline = now_ms() + 800
     wait_until(lambda: now_ms() > deadline)
     assert client.cmd("GET", "k") == b"v"
 
@@ -727,6 +727,19 @@ def wait_idle(client: RawClient, key: str) -> None:
     wait_until(lambda: client.cmd("OBJECT", "IDLETIME", key) >= 1)
 
 
+def assert_used(client: RawClient, *use: Any) -> None:
+    """Assert that the command sets the idle time of k to zero.
+
+    Once more if need be: the clock's second may end between the two commands.
+    """
+    for _ in range(3):
+        client.cmd(*use)
+        idle = client.cmd("OBJECT", "IDLETIME", "k")
+        if idle == 0:
+            return
+    raise AssertionError(f"{use} left the idle time at {idle}")
+
+
 def test_object_idletime_counts_from_the_last_use(client2: RawClient) -> None:
     client2.ok("SET", "k", "v", "EX", 1000)
     assert client2.cmd("OBJECT", "IDLETIME", "k") in (0, 1)
@@ -741,8 +754,7 @@ def test_object_idletime_counts_from_the_last_use(client2: RawClient) -> None:
     for command in (["KEYS", "*"], ["KEYS", "k"], ["SCAN", 0], ["RANDOMKEY"]):
         client2.cmd(*command)
         assert client2.cmd("OBJECT", "IDLETIME", "k") >= 1, command
-    client2.cmd("GET", "k")
-    assert client2.cmd("OBJECT", "IDLETIME", "k") == 0
+    assert_used(client2, "GET", "k")
 
 
 @pytest.mark.parametrize(
@@ -758,5 +770,4 @@ def test_object_idletime_counts_from_the_last_use(client2: RawClient) -> None:
 def test_object_idletime_starts_again(client2: RawClient, use: list[Any]) -> None:
     client2.ok("SET", "k", "v", "EX", 1000)
     wait_idle(client2, "k")
-    client2.cmd(*use)
-    assert client2.cmd("OBJECT", "IDLETIME", "k") == 0
+    assert_used(client2, *use)
