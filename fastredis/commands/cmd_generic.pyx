@@ -11,14 +11,16 @@ Look-ups come in three kinds here:
 No type is named: values are copied, measured and freed through obj_ops_t.
 """
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc
-from fastredis.core.num cimport num_format_u64
+from fastredis.core.num cimport num_format_u64, num_parse_i64
 from fastredis.core.pattern cimport pattern_is_literal, pattern_match
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport (
+    ARG_KEYS_BATCH,
     arg_db_or_reply,
     arg_i64_or_reply,
     arg_is,
     arg_key,
+    arg_keys,
 )
 from fastredis.engine.client cimport client_t, mark_dirty
 from fastredis.engine.errors cimport (
@@ -74,8 +76,10 @@ from fastredis.keyspace.obj cimport (
     obj_type,
     obj_type_name,
 )
-from libc.stdint cimport INT64_MAX, INT64_MIN, UINT64_MAX, int64_t, uint64_t
+from libc cimport errno
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 from libc.stdio cimport snprintf
+from libc.stdlib cimport strtoull
 from libc.string cimport memcmp, memcpy
 
 cdef enum:
@@ -85,6 +89,7 @@ cdef enum:
     SCAN_DEFAULT_COUNT = 10
     SCAN_STEPS_PER_KEY = 10     # bounds the work of a SCAN of a nearly empty table
     SCAN_FOUND_ROOM = 64        # keys found before memory is asked for
+    CURSOR_ROOM = 64            # longer text is no cursor
     SCAN_ANY_TYPE = -1
     SCAN_NO_TYPE = -2           # the client's type is none that exists
 
@@ -114,15 +119,19 @@ cdef inline bint _is_same_arg(client_t *c, int a, int b) noexcept nogil:
 
 
 cdef void _delete_keys(client_t *c, bint is_lazy) noexcept nogil:
-    cdef int64_t n = 0
-    cdef int i
-    cdef dbkey_t key
-    for i in range(1, c.argc):
-        key = arg_key(c, i)
-        n += db_unlink(c.db, &key) if is_lazy else db_delete(c.db, &key)
-    reply_int(c, n)
-    if n:
-        mark_dirty(c, n)
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
+    cdef int64_t ndeleted = 0
+    cdef int i = 1, k, n
+    while i < c.argc:
+        n = arg_keys(c, i, 1, c.argc, keys)
+        for k in range(n):
+            if is_lazy:
+                ndeleted += db_unlink(c.db, &keys[k])
+            else:
+                ndeleted += db_delete(c.db, &keys[k])
+        i += n
+    reply_int(c, ndeleted)
+    mark_dirty(c, ndeleted)
 
 
 cdef api void cmd_del(client_t *c) noexcept nogil:
@@ -137,28 +146,32 @@ cdef api void cmd_unlink(client_t *c) noexcept nogil:
 
 cdef api void cmd_exists(client_t *c) noexcept nogil:
     """EXISTS key [key ...]: a key named twice counts twice."""
-    cdef int64_t n = 0
-    cdef int i
-    cdef dbkey_t key
-    for i in range(1, c.argc):
-        key = arg_key(c, i)
-        n += _look(c.db, &key) != NULL
-    reply_int(c, n)
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
+    cdef int64_t nfound = 0
+    cdef int i = 1, k, n
+    while i < c.argc:
+        n = arg_keys(c, i, 1, c.argc, keys)
+        for k in range(n):
+            nfound += _look(c.db, &keys[k]) != NULL
+        i += n
+    reply_int(c, nfound)
 
 
 cdef api void cmd_touch(client_t *c) noexcept nogil:
     """TOUCH key [key ...]"""
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef bint was_no_touch = c.db.ks.is_no_touch
-    cdef int64_t n = 0
-    cdef int i
-    cdef dbkey_t key
+    cdef int64_t nfound = 0
+    cdef int i = 1, k, n
     # a client in CLIENT NO-TOUCH mode that says TOUCH means it
     c.db.ks.is_no_touch = False
-    for i in range(1, c.argc):
-        key = arg_key(c, i)
-        n += db_find_read(c.db, &key) != NULL
+    while i < c.argc:
+        n = arg_keys(c, i, 1, c.argc, keys)
+        for k in range(n):
+            nfound += db_find_read(c.db, &keys[k]) != NULL
+        i += n
     c.db.ks.is_no_touch = was_no_touch
-    reply_int(c, n)
+    reply_int(c, nfound)
 
 
 cdef api void cmd_type(client_t *c) noexcept nogil:
@@ -514,24 +527,31 @@ cdef void _scan_visit(void *ctx, obj_t *o) noexcept nogil:
 
 
 cdef status_t _cursor_or_reply(client_t *c, int i, uint64_t *cursor_out) noexcept nogil:
-    """Read a cursor: decimal digits, perhaps after a plus sign and zeros."""
+    """Read a cursor: an int64 that is not negative, or else what strtoull takes.
+
+    No server gives a client anything but digits; the rest is for clients that made
+    their cursor themselves, and found that it works.
+    """
     cdef const char *s = c.argv[i].ptr
-    cdef size_t n = c.argv[i].len, k = 0
-    cdef uint64_t v = 0, digit
-    if n > 1 and s[0] == b"+":
-        k = 1
-    if k == n:
-        reply_error(c, ERR_CURSOR)
-        return C_ERR
-    while k < n:
-        digit = <uint64_t>s[k] - 48
-        if digit > 9 or v > (UINT64_MAX - digit) // 10:
-            reply_error(c, ERR_CURSOR)
-            return C_ERR
-        v = v * 10 + digit
-        k += 1
-    cursor_out[0] = v
-    return C_OK
+    cdef size_t n = c.argv[i].len
+    cdef char[CURSOR_ROOM] text
+    cdef char *end
+    cdef int64_t number
+    cdef unsigned long long v
+    if num_parse_i64(s, n, &number) == C_OK:
+        if number >= 0:
+            cursor_out[0] = number
+            return C_OK
+    elif n < CURSOR_ROOM:
+        memcpy(text, s, n)
+        text[n] = 0
+        errno.errno = 0
+        v = strtoull(text, &end, 10)
+        if errno.errno == 0 and end != text and end[0] == 0:
+            cursor_out[0] = v
+            return C_OK
+    reply_error(c, ERR_CURSOR)
+    return C_ERR
 
 
 cdef int _type_named(client_t *c, int i) noexcept nogil:
@@ -546,6 +566,9 @@ cdef int _type_named(client_t *c, int i) noexcept nogil:
 cdef status_t _scan_options_or_reply(client_t *c, int i, scan_t *s) noexcept nogil:
     """Read MATCH, COUNT and TYPE from argument i on."""
     while i < c.argc:
+        if arg_is(c, i, b"novalues"):
+            reply_error(c, b"ERR NOVALUES option can only be used in HSCAN")
+            return C_ERR
         if i + 1 == c.argc:
             reply_error(c, ERR_SYNTAX)
             return C_ERR

@@ -46,7 +46,12 @@ from fastredis.datatypes.t_string cimport (
     str_len,
     str_writable,
 )
-from fastredis.engine.args cimport arg_i64_or_reply, arg_key
+from fastredis.engine.args cimport (
+    ARG_KEYS_BATCH,
+    arg_i64_or_reply,
+    arg_key,
+    arg_keys,
+)
 from fastredis.engine.client cimport client_t, mark_dirty
 from fastredis.engine.errors cimport (
     ERR_NO_MEMORY,
@@ -70,8 +75,6 @@ from fastredis.keyspace.db cimport (
     db_find_read,
     db_find_write,
     db_persist,
-    db_prefetch_bucket,
-    db_prefetch_object,
     db_set_bytes,
     db_set_expire,
     db_unlink,
@@ -83,8 +86,6 @@ from libc.stdint cimport INT32_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cdef enum:
-    BATCH = 16                  # keys whose memory is loaded ahead; 16 misses overlap
-
     OPTIONS_OF_SET = OPT_TIME | OPT_KEEPTTL | OPT_CONDITION | OPT_GET
     OPTIONS_OF_GETEX = OPT_TIME | OPT_PERSIST
     OPTIONS_OF_MSETEX = OPT_TIME | OPT_KEEPTTL | OPT_NX | OPT_XX
@@ -111,30 +112,14 @@ cdef api void cmd_get(client_t *c) noexcept nogil:
     _get(c, &key)
 
 
-cdef int _load_batch(
-    client_t *c, int first, int step, int end, dbkey_t *keys
-) noexcept nogil:
-    """Hash up to BATCH keys and have their memory loaded; return how many."""
-    cdef int n = 0, k
-    while n < BATCH and first < end:
-        keys[n] = arg_key(c, first)
-        db_prefetch_bucket(c.db, keys[n].hash)
-        first += step
-        n += 1
-    if n > 1:
-        for k in range(n):
-            db_prefetch_object(c.db, keys[k].hash)
-    return n
-
-
 cdef api void cmd_mget(client_t *c) noexcept nogil:
     """MGET key [key ...]"""
-    cdef dbkey_t[BATCH] keys
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef int i = 1, k, n
     cdef obj_t *o
     reply_array(c, c.argc - 1)
     while i < c.argc:
-        n = _load_batch(c, i, 1, c.argc, keys)
+        n = arg_keys(c, i, 1, c.argc, keys)
         for k in range(n):
             o = db_find_read(c.db, &keys[k])
             if o == NULL or obj_type(o) != OBJ_STRING:
@@ -431,10 +416,10 @@ cdef api void cmd_psetex(client_t *c) noexcept nogil:
 
 cdef void _set_pairs(client_t *c, int i, int end, int64_t when) noexcept nogil:
     """Set keys to values, which alternate from argument i to end."""
-    cdef dbkey_t[BATCH] keys
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef int k, n
     while i < end:
-        n = _load_batch(c, i, 2, end, keys)
+        n = arg_keys(c, i, 2, end, keys)
         for k in range(n):
             _store(c, &keys[k], i + 2 * k + 1, when)
         i += 2 * n
@@ -442,10 +427,10 @@ cdef void _set_pairs(client_t *c, int i, int end, int64_t when) noexcept nogil:
 
 cdef int _count_existing(client_t *c, int i, int end) noexcept nogil:
     """Return how many of the keys at i, i + 2, ... exist."""
-    cdef dbkey_t[BATCH] keys
+    cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef int k, n, found = 0
     while i < end:
-        n = _load_batch(c, i, 2, end, keys)
+        n = arg_keys(c, i, 2, end, keys)
         for k in range(n):
             found += db_find_write(c.db, &keys[k]) != NULL
         i += 2 * n

@@ -21,6 +21,12 @@ cdef inline dbkey_t arg_key(client_t *c, int i) noexcept nogil:
         k.hash = keyhash(k.ptr, k.len)
     return k
 
+cdef enum:
+    ARG_KEYS_BATCH = 16     # keys whose memory is loaded ahead; 16 misses overlap
+
+# the arguments first, first + step ... below end as keys, up to ARG_KEYS_BATCH of them,
+# with their memory on its way; returns how many
+cdef int arg_keys(client_t *c, int first, int step, int end, dbkey_t *keys) noexcept nogil
 # case-insensitive; word in lower case
 cdef bint arg_is(client_t *c, int i, const char *word) noexcept nogil
 # "ERR value is not an integer or out of range"

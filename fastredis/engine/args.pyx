@@ -8,7 +8,25 @@ from fastredis.engine.errors cimport (
     ERR_NOT_INTEGER,
 )
 from fastredis.engine.reply cimport reply_error, reply_error_len
+from fastredis.keyspace.db cimport db_prefetch_bucket, db_prefetch_object
+from libc.limits cimport INT_MAX, INT_MIN
 from libc.stdio cimport snprintf
+
+
+cdef int arg_keys(
+    client_t *c, int first, int step, int end, dbkey_t *keys
+) noexcept nogil:
+    """Hash keys and have their memory loaded: buckets first, then objects."""
+    cdef int n = 0, k
+    while n < ARG_KEYS_BATCH and first < end:
+        keys[n] = arg_key(c, first)
+        db_prefetch_bucket(c.db, keys[n].hash)
+        first += step
+        n += 1
+    if n > 1:
+        for k in range(n):
+            db_prefetch_object(c.db, keys[k].hash)
+    return n
 
 
 cdef bint arg_is(client_t *c, int i, const char *word) noexcept nogil:
@@ -78,7 +96,7 @@ cdef status_t arg_double_or_reply(
 cdef status_t arg_db_or_reply(client_t *c, int i, int *index_out) noexcept nogil:
     """Read the number of a database, or reply that there is no such."""
     cdef int64_t v
-    if arg_range_or_reply(c, i, -(<int64_t>1 << 31), (<int64_t>1 << 31) - 1, &v) != C_OK:
+    if arg_range_or_reply(c, i, INT_MIN, INT_MAX, &v) != C_OK:
         return C_ERR
     if not 0 <= v < c.srv.ks.ndbs:
         reply_error(c, ERR_DB_RANGE)

@@ -76,7 +76,7 @@ cdef struct request_t:
 cdef void _reply_unknown(client_t *c) noexcept nogil:
     """Reply that there is no such command, or subcommand."""
     cdef char[512] text
-    cdef int n, i
+    cdef int n, i, head
     cdef size_t shown
     cdef slice_t *a = c.argv
     if c.cmd == NULL and (arg_is(c, 0, b"post") or arg_is(c, 0, b"host:")):
@@ -97,6 +97,7 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
         return
     n = snprintf(text, 512, b"ERR unknown command '%.*s', with args beginning with: ",
                  <int>(a[0].len if a[0].len < 128 else 128), a[0].ptr)
+    head = n
     shown = 0
     for i in range(1, c.argc):
         if shown >= UNKNOWN_ARGS_SHOWN:
@@ -105,7 +106,7 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
             text + n, 512 - n, b"'%.*s' ",
             <int>(a[i].len if a[i].len < UNKNOWN_ARGS_SHOWN - shown
                   else UNKNOWN_ARGS_SHOWN - shown), a[i].ptr)
-        shown += a[i].len + 3
+        shown = n - head        # an argument ends at its first NUL here
         if n >= 500:
             n = 500
             break

@@ -28,7 +28,7 @@ from libc.string cimport strlen
 # code ("ERR ..."), without the leading dash
 cdef void reply_error(client_t *c, const char *text) noexcept nogil
 cdef void reply_error_len(client_t *c, const char *text, size_t nbytes) noexcept nogil
-# prefix, then the argument's bytes (at most 128), then suffix
+# prefix, then the argument's bytes (at most 2048, to the first NUL), then suffix
 cdef void reply_error_arg(client_t *c, const char *prefix, int i, const char *suffix) noexcept nogil
 cdef void reply_wrong_arity(client_t *c) noexcept nogil
 # a string object's value as a bulk string; its type must be OBJ_STRING

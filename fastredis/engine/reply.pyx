@@ -6,7 +6,8 @@ from fastredis.resp.writer cimport out_defer, out_resolve, resp_bulk_blob, resp_
 from libc.stdio cimport snprintf
 
 cdef enum:
-    ARG_SHOWN_MAX = 128         # bytes of a client's argument in an error text
+    ARG_SHOWN_MAX = 2048        # bytes of a client's argument in an error text
+    ARG_TEXT_ROOM = ARG_SHOWN_MAX + 256
 
 
 cdef void reply_error_len(
@@ -27,14 +28,14 @@ cdef void reply_error_arg(
     client_t *c, const char *prefix, int i, const char *suffix
 ) noexcept nogil:
     """Reply an error that shows an argument."""
-    cdef char[512] text
+    cdef char[ARG_TEXT_ROOM] text
     cdef size_t n = c.argv[i].len
     cdef int len
     if n > ARG_SHOWN_MAX:
         n = ARG_SHOWN_MAX
     len = snprintf(text, sizeof(text), b"%s%.*s%s", prefix, <int>n, c.argv[i].ptr,
                    suffix)
-    reply_error_len(c, text, len if len < 512 else 511)
+    reply_error_len(c, text, len if len < ARG_TEXT_ROOM else ARG_TEXT_ROOM - 1)
 
 
 cdef void reply_wrong_arity(client_t *c) noexcept nogil:

@@ -427,9 +427,9 @@ def test_persist_of_a_missing_key(client: RawClient) -> None:
 
 
 def test_persist_keeps_the_key_beyond_its_time(client: RawClient) -> None:
-    client.ok("SET", "k", "v", "PX", 150)
+    client.ok("SET", "k", "v", "PX", 700)
     assert client.cmd("PERSIST", "k") == 1
-    deadline = now_ms() + 300
+    deadline = now_ms() + 800
     wait_until(lambda: now_ms() > deadline)
     assert client.cmd("GET", "k") == b"v"
 
@@ -457,7 +457,7 @@ def test_conditions(client: RawClient, command: str) -> None:
 
 
 def test_conditions_compare_exactly(client: RawClient) -> None:
-    client.ok("SET", "k", "v", "PXAT", FAR)
+    client.ok("SET", "k", "v", "PXAT", FAR * 1000 - 1)
     for step in (FAR * 1000, FAR * 1000 + 1):
         assert client.cmd("PEXPIREAT", "k", step, "GT") == 1
         assert client.cmd("PEXPIREAT", "k", step, "GT") == 0
@@ -609,14 +609,40 @@ def test_scan_deletes_what_it_finds_expired(client: RawClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["abc", "-1", "", "1a", "1.0", "18446744073709551616", "+", b"1\x00"]
+    "cursor",
+    [
+        "abc",
+        "-1",
+        "",
+        "1a",
+        "1.0",
+        "18446744073709551616",
+        "+",
+        "-",
+        "1 ",
+        "0" * 64,
+        b"\x001",
+    ],
 )
 def test_scan_refuses_a_cursor(client: RawClient, cursor: str | bytes) -> None:
     assert client.cmd("SCAN", cursor) == "ERR invalid cursor"
 
 
-@pytest.mark.parametrize("cursor", ["0", "00", "+0", "007", "18446744073709551615"])
-def test_scan_takes_any_cursor(client: RawClient, cursor: str) -> None:
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "0",
+        "00",
+        "+0",
+        "-0",
+        "007",
+        " 1",
+        "-9223372036854775809",
+        "18446744073709551615",
+        b"0\x001",
+    ],
+)
+def test_scan_takes_any_cursor(client: RawClient, cursor: str | bytes) -> None:
     client.ok("SET", "k", "v")
     end, keys = client.cmd("SCAN", cursor)
     assert end == b"0"
@@ -635,6 +661,7 @@ def test_scan_takes_any_cursor(client: RawClient, cursor: str) -> None:
         (["TYPE"], SYNTAX),
         (["nonsense"], SYNTAX),
         (["nonsense", 1], SYNTAX),
+        (["NOVALUES"], "ERR NOVALUES option can only be used in HSCAN"),
         (["COUNT", "abc", "nonsense"], NOT_INTEGER),
         (["MATCH", "*", "COUNT"], SYNTAX),
     ],
@@ -700,6 +727,19 @@ def wait_idle(client: RawClient, key: str) -> None:
     wait_until(lambda: client.cmd("OBJECT", "IDLETIME", key) >= 1)
 
 
+def assert_used(client: RawClient, *use: Any) -> None:
+    """Assert that the command sets the idle time of k to zero.
+
+    Once more if need be: the clock's second may end between the two commands.
+    """
+    for _ in range(3):
+        client.cmd(*use)
+        idle = client.cmd("OBJECT", "IDLETIME", "k")
+        if idle == 0:
+            return
+    raise AssertionError(f"{use} left the idle time at {idle}")
+
+
 def test_object_idletime_counts_from_the_last_use(client2: RawClient) -> None:
     client2.ok("SET", "k", "v", "EX", 1000)
     assert client2.cmd("OBJECT", "IDLETIME", "k") in (0, 1)
@@ -714,8 +754,7 @@ def test_object_idletime_counts_from_the_last_use(client2: RawClient) -> None:
     for command in (["KEYS", "*"], ["KEYS", "k"], ["SCAN", 0], ["RANDOMKEY"]):
         client2.cmd(*command)
         assert client2.cmd("OBJECT", "IDLETIME", "k") >= 1, command
-    client2.cmd("GET", "k")
-    assert client2.cmd("OBJECT", "IDLETIME", "k") == 0
+    assert_used(client2, "GET", "k")
 
 
 @pytest.mark.parametrize(
@@ -731,5 +770,4 @@ def test_object_idletime_counts_from_the_last_use(client2: RawClient) -> None:
 def test_object_idletime_starts_again(client2: RawClient, use: list[Any]) -> None:
     client2.ok("SET", "k", "v", "EX", 1000)
     wait_idle(client2, "k")
-    client2.cmd(*use)
-    assert client2.cmd("OBJECT", "IDLETIME", "k") == 0
+    assert_used(client2, *use)

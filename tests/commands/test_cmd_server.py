@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from support.client import RawClient
 from support.server import FastredisServer
+from support.wait import wait_until
 
 SYNTAX = "ERR syntax error"
 NO_DB = "ERR DB index is out of range"
@@ -145,13 +146,17 @@ def test_swapdb_with_itself(client: RawClient) -> None:
 
 
 def test_keys_expire_in_the_database_they_were_swapped_to(client: RawClient) -> None:
-    client.ok("SET", "k", "v", "PX", 100)
+    client.ok("SET", "stays", "v", "EX", 1000)
+    client.ok("SET", "goes", "v", "EX", 1000)
     client.ok("SWAPDB", 0, 5)
+    assert client.cmd("EXISTS", "stays", "goes") == 0
     client.ok("SELECT", 5)
-    assert client.cmd("PERSIST", "k") == 1
-    assert client.cmd("PEXPIRE", "k", 10**6) == 1
-    assert client.cmd("EXPIRE", "k", 0) == 1
-    assert sizes(client, 0, 5) == [0, 0]
+    assert client.cmd("PEXPIRE", "goes", 30) == 1
+    assert client.cmd("PERSIST", "stays") == 1
+    # without being looked at
+    wait_until(lambda: client.cmd("DBSIZE") == 1)
+    assert client.cmd("KEYS", "*") == [b"stays"]
+    assert sizes(client, 0, 5) == [0, 1]
 
 
 @pytest.mark.parametrize(
