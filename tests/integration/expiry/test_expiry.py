@@ -82,6 +82,8 @@ def test_all_gone_in_time_without_being_read(
             size = client.cmd("DBSIZE") - 1000
             alive = KEYS - bisect_left(times, time.time() + CLOCK_SECONDS)
             assert size >= alive, "keys went before their time"
+            due = bisect_left(times, now - GRACE_SECONDS)
+            assert size <= KEYS - due, f"{size - KEYS + due} keys over their time"
             overdue = size - (KEYS - bisect_left(times, now))
             late = max(late, overdue / KEYS * SPREAD_SECONDS)
             time.sleep(0.02)
