@@ -250,7 +250,10 @@ EVERY = lines(STRINGS, GENERIC, EXPIRY, CONNECTION, SERVER)
 EXAMPLES = max(300, settings().max_examples)  # many more in a long run
 STEPS = 40
 both_steps = commands(EVERY, SLOTS, JUNK, STEPS)
-valkey_steps = commands(EVERY + lines(NEWER) * 4, SLOTS, JUNK, STEPS)
+# Without those whose answers by Redis 7.0 are as right as Valkey's and differ.
+DISPUTED = ("GETEX", "SCAN", "HELLO", "CONFIG")
+UNDISPUTED = [line for line in EVERY if not line.startswith(DISPUTED)]
+valkey_steps = commands(UNDISPUTED + lines(NEWER) * 4, SLOTS, JUNK, STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +289,8 @@ def with_both(
 @pytest.fixture(scope="module")
 def with_valkey(subject: FastredisServer, valkey: GenuineServer) -> Iterator[Contest]:
     """Set fastredis beside Valkey alone, for what Redis 7.0 does not know."""
-    with contest(subject, [valkey]) as held:
+    # Valkey embeds longer values, by the length of the key.
+    with contest(subject, [valkey], encodings=False) as held:
         yield held
 
 
