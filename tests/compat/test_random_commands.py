@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.differential import Contest, Step, contest
+from support.differential import Contest, Step
 from support.grammar import Relative, commands
-from support.server import FastredisServer, GenuineServer
 
 # --- What arguments look like ------------------------------------------------------
 
@@ -254,44 +252,6 @@ both_steps = commands(EVERY, SLOTS, JUNK, STEPS)
 DISPUTED = ("GETEX", "SCAN", "HELLO", "CONFIG")
 UNDISPUTED = [line for line in EVERY if not line.startswith(DISPUTED)]
 valkey_steps = commands(UNDISPUTED + lines(NEWER) * 4, SLOTS, JUNK, STEPS)
-
-
-@pytest.fixture(scope="module")
-def subject() -> Iterator[FastredisServer]:
-    """Start the server under test."""
-    with FastredisServer() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[GenuineServer]:
-    """Start a genuine Valkey."""
-    with GenuineServer("valkey") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[GenuineServer]:
-    """Start a genuine Redis."""
-    with GenuineServer("redis") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def with_both(
-    subject: FastredisServer, redis: GenuineServer, valkey: GenuineServer
-) -> Iterator[Contest]:
-    """Set fastredis beside both; what only one of them does is right."""
-    with contest(subject, [redis, valkey]) as held:
-        yield held
-
-
-@pytest.fixture(scope="module")
-def with_valkey(subject: FastredisServer, valkey: GenuineServer) -> Iterator[Contest]:
-    """Set fastredis beside Valkey alone, for what Redis 7.0 does not know."""
-    # Valkey embeds longer values, by the length of the key.
-    with contest(subject, [valkey], encodings=False) as held:
-        yield held
 
 
 @pytest.mark.parametrize("resp", [2, 3])

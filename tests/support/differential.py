@@ -22,6 +22,7 @@ Step = tuple[bytes, ...]
 # Servers answer one after the other, so times counted from now may differ a little.
 TOLERANCE = {b"TTL": 2, b"EXPIRETIME": 2, b"PTTL": 2000, b"PEXPIRETIME": 2000}
 STATE_TOLERANCE_MS = 3000
+STEPS_SHOWN = 20  # before a difference; a shrunk example has fewer
 
 
 # --- Levelling ---------------------------------------------------------------------
@@ -210,7 +211,12 @@ class Contest:
 
     def _story(self, steps: Sequence[Step], replies: Any, index: int) -> str:
         lines = ["the servers differ\n"]
+        first = max(0, index - STEPS_SHOWN)
+        if first:
+            lines.append(f"  ... {first} steps ...\n")
         for number, step in enumerate(steps[: index + 1]):
+            if number < first:
+                continue
             shown = b" ".join(_quoted(arg) for arg in step).decode()
             lines.append(f"  {shown}\n")
             if number == index:
