@@ -111,6 +111,9 @@ SLOTS = {
         st.sampled_from(ODD_INTEGERS),
     ),
     "count": st.one_of(_numbers([1, 10, 1000, 5000]), integers),
+    # Genuine servers take a negative cursor modulo 2**64, which nobody depends on.
+    "cursor": st.sampled_from([b"0", b"1", b"7", b"4096", b"%d" % INT64_MAX, b"x1"]),
+    "setting": st.sampled_from([b"", b"1", b"100", b"1mb", b"yes", b"no", b"-1", b"x"]),
     "type": st.sampled_from([b"string", b"STRING", b"list", b"hash", b"nonsense"]),
     "text": st.sampled_from(TEXTS),
     "name": st.sampled_from([b"", b"me", b"a b", b"x\n", b"\xc3\xa9", b"~!"]),
@@ -175,7 +178,7 @@ MOVE <key> <db>
 KEYS <pattern>
 RANDOMKEY
 SCAN 0 [MATCH <pattern>] COUNT 5000 [TYPE <type>]
-SCAN <int> [COUNT <count>] [MATCH <pattern>] [TYPE <type>]
+SCAN <cursor> [COUNT <count>] [MATCH <pattern>] [TYPE <type>]
 OBJECT {ENCODING|REFCOUNT|IDLETIME|FREQ|nonsense} <key>
 """
 
@@ -215,7 +218,7 @@ COMMAND GETKEYS {GET <key>|MSET <key> <value>|SET <key>|PING|nonsense|COPY <key>
 COMMAND GETKEYSANDFLAGS {GET <key>|MSET <key> <value>|SET <key> <value> [GET]|PING}
 COMMAND nonsense
 CONFIG GET <option>+
-CONFIG SET <option> <text>
+CONFIG SET <option> <setting>
 CONFIG {GET|SET|nonsense}
 nonsense <value> <value>
 """

@@ -95,6 +95,7 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"CLIENT LIST": _kind,
     b"OBJECT IDLETIME": _kind,
     b"OBJECT REFCOUNT": _kind,
+    b"COMMAND COUNT": _kind,
     b"CONFIG GET": _sorted_map,
 }
 
