@@ -95,17 +95,20 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"CLIENT LIST": _kind,
     b"OBJECT IDLETIME": _kind,
     b"OBJECT REFCOUNT": _kind,
+    b"COMMAND": _kind,
     b"COMMAND COUNT": _kind,
     b"CONFIG GET": _sorted_map,
 }
+
+CONTAINERS = {name.split()[0] for name in LEVELLERS if b" " in name}
 
 
 def level(reply: Any, step: Step) -> Any:
     """Return what two servers must agree on of a reply to this command."""
     name = step[0].upper()
+    if len(step) > 1 and name in CONTAINERS:
+        name += b" " + step[1].upper()
     leveller = LEVELLERS.get(name)
-    if leveller is None and len(step) > 1:
-        leveller = LEVELLERS.get(name + b" " + step[1].upper())
     return exact(leveller(reply, step) if leveller else reply)
 
 
