@@ -62,17 +62,20 @@ def _kinds(reply: Any, _step: Step) -> Any:
 
 
 def _hello(reply: Any, _step: Step) -> Any:
-    """Mask what names the server, the version and the connection."""
-    own = (b"server", b"version", b"id")
+    """Mask what names the server, its version, modules, connection and place."""
     if isinstance(reply, Map):
-        return Map([(k, type(v).__name__ if k in own else v) for k, v in reply.pairs])
-    if isinstance(reply, list):
-        masked = list(reply)
-        for index in range(0, len(masked), 2):
-            if masked[index] in own:
-                masked[index + 1] = type(masked[index + 1]).__name__
-        return masked
-    return reply
+        pairs = reply.pairs
+    elif isinstance(reply, list):
+        pairs = list(zip(reply[::2], reply[1::2], strict=True))
+    else:
+        return reply
+    own = (b"server", b"version", b"id", b"modules")
+    masked = [
+        (name, type(value).__name__ if name in own else value)
+        for name, value in pairs
+        if name != b"availability_zone"
+    ]
+    return Map(masked) if isinstance(reply, Map) else masked
 
 
 def _sorted_map(reply: Any, _step: Step) -> Any:
