@@ -76,7 +76,7 @@ cdef struct request_t:
 cdef void _reply_unknown(client_t *c) noexcept nogil:
     """Reply that there is no such command, or subcommand."""
     cdef char[512] text
-    cdef int n, i
+    cdef int n, i, written
     cdef size_t shown
     cdef slice_t *a = c.argv
     if c.cmd == NULL and (arg_is(c, 0, b"post") or arg_is(c, 0, b"host:")):
@@ -101,11 +101,12 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
     for i in range(1, c.argc):
         if shown >= UNKNOWN_ARGS_SHOWN:
             break
-        n += snprintf(
+        written = snprintf(
             text + n, 512 - n, b"'%.*s' ",
             <int>(a[i].len if a[i].len < UNKNOWN_ARGS_SHOWN - shown
                   else UNKNOWN_ARGS_SHOWN - shown), a[i].ptr)
-        shown += a[i].len + 3
+        n += written
+        shown += written        # what follows a NUL is not shown
         if n >= 500:
             n = 500
             break
