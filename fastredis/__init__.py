@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """fastredis: a Redis-compatible server in Python and Cython.
 
 Entry points: ``fastredis-server`` (``fastredis.cli.server``), ``fastredis.Server``

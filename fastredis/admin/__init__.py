@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """L7: handlers of administrative commands, in Python; the log."""

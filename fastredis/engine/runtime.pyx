@@ -11,6 +11,7 @@ r"""The Engine: one server's state, and the view that Python code has of it.
 Nothing here is on the path of a data command. The Engine frees all that it owns when it
 is deallocated; sockets are closed with their clients.
 """
+from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_copy, blob_release, blob_t
@@ -109,6 +110,7 @@ cdef void _collect_key(void *ctx, obj_t *o) noexcept nogil:
         (<list>ctx).append(k[:n])
 
 
+@final
 cdef class Engine:
     """One server's state. All methods are for the thread that runs the event loop."""
 

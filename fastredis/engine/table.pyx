@@ -7,6 +7,7 @@ Slots are four times as many as commands, so that nearly every look-up ends at t
 The table is per server: it holds the statistics of its commands, and the commands that
 users add.
 """
+from cython cimport final
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from fastredis.core.clock cimport clock_rate
@@ -127,6 +128,7 @@ cdef cmd_t *cmd_find_sub(
 # --- Build ------------------------------------------------------------------------
 
 
+@final
 cdef class CommandTable:
     """The commands of one server, from the registry's list of bound declarations."""
 

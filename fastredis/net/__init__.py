@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """L5: listening sockets, the epoll reactor, the transport road."""

@@ -36,6 +36,7 @@ a listening socket that stays ready.
 
 Threads: the thread that executes commands.
 """
+from cython cimport final
 from fastredis.core.clock cimport clock_mono_ns
 from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.engine.client cimport (
@@ -254,6 +255,7 @@ cdef void _flush(client_t *c) noexcept nogil:
 # --- The reactor ------------------------------------------------------------------
 
 
+@final
 cdef class Reactor:
     """The sockets of one server. linger_ms, coalesce_us: see the module's text."""
 

@@ -13,6 +13,7 @@ the output limits see them.
 
 Threads: the thread of the event loop, with the GIL.
 """
+from cython cimport final
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -42,6 +43,7 @@ cdef enum:
     WRITE_HIGH = 256 * 1024         # bytes in a transport before c.out holds the rest
 
 
+@final
 cdef class Window:
     """A piece of memory that the event loop reads into."""
 
@@ -52,6 +54,7 @@ cdef class Window:
         PyBuffer_FillInfo(view, self, self.start, self.nbytes, 0, flags)
 
 
+@final
 cdef class TransportRoad:
     """What the clients of one server on this road share."""
 
@@ -122,6 +125,7 @@ cdef void _release_protocol(client_t *c) noexcept:
         protocol.transport.close()
 
 
+@final
 cdef class ClientProtocol:
     """One connection; the event loop calls the methods of asyncio.BufferedProtocol."""
 
