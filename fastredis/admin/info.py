@@ -31,18 +31,17 @@ _UNSAFE: Final = str.maketrans("#:\r\n", "____")
 def info(ctx: Any, *names: bytes) -> Verbatim:
     """Return the sections of these names, by default those of common interest.
 
-    Unknown names are passed over. ``default``, ``all`` (without what modules would
-    add) and ``everything`` stand for several sections; ``debug`` is in none of these.
+    Unknown names are passed over. ``default``, ``all`` and ``everything`` stand for
+    several sections; ``debug`` is in none of these. The last two differ in what modules
+    add, and there are no modules.
     """
     wanted: set[str] = set()
     for name in names or (b"default",):
         word = name.decode("latin-1").lower()
         if word == "default":
             wanted |= _DEFAULT
-        elif word == "all":
+        elif word in ("all", "everything"):
             wanted |= _ALL
-        elif word == "everything":
-            wanted |= _ALL | {"modules"}
         else:
             wanted.add(word)
     server = ctx.server
@@ -459,5 +458,5 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[Any], Iterable[Field]]]]] = {
     "keyspace": ("Keyspace", _keyspace),
     "debug": ("Debug", _debug),
 }
-_ALL: Final = SECTIONS.keys() - {"modules", "debug"}
+_ALL: Final = SECTIONS.keys() - {"debug"}
 _DEFAULT: Final = SECTIONS.keys() - {"commandstats", "latencystats", "debug"}
