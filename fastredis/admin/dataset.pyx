@@ -15,6 +15,7 @@ keys are; empty ones are left out.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from fastredis.core.blob cimport blob_t, blob_try_new
 from fastredis.core.mem cimport zgood_size, zsize
+from fastredis.core.num cimport NUM_INT_BUF, num_format_u64
 from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
 from fastredis.core.status cimport fr_assert
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
@@ -51,7 +52,6 @@ from fastredis.keyspace.obj cimport (
     obj_type,
 )
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memset
 
 cdef extern from *:
@@ -62,7 +62,7 @@ cdef extern from *:
     void dataset_crash() noexcept nogil
 
 cdef enum:
-    KEY_MAX = 1024                  # stack room for a made-up key, with its number
+    VALUE_HEAD = 6                  # bytes of "value:"
     CHAIN_SHOWN_MAX = 50            # chain lengths told apart
 
 
@@ -77,10 +77,10 @@ cdef int _populate_one(
     Returns -1 if memory is short.
     """
     cdef char value[OBJ_INLINE_MAX]
-    cdef char[32] text
-    cdef int len = snprintf(text, sizeof(text), b"value:%llu", number)
-    cdef size_t used = len
+    cdef char[VALUE_HEAD + NUM_INT_BUF] text
+    cdef size_t used = VALUE_HEAD + num_format_u64(text + VALUE_HEAD, number)
     cdef blob_t *blob
+    memcpy(text, b"value:", VALUE_HEAD)
     if nbytes == 0:
         nbytes = used
     if used > nbytes:
@@ -107,7 +107,7 @@ def populate(Engine engine, int db, uint64_t count, bytes prefix, size_t nbytes)
     Raises: MemoryError; the keys made so far stay.
     """
     cdef db_t *target = &engine.srv.ks.dbs[db]
-    cdef bytes room = prefix + b":" + bytes(24)
+    cdef bytes room = prefix + b":" + bytes(NUM_INT_BUF)
     cdef char *text = PyBytes_AS_STRING(room)
     cdef size_t head = PyBytes_GET_SIZE(prefix) + 1
     cdef uint64_t i
@@ -116,7 +116,7 @@ def populate(Engine engine, int db, uint64_t count, bytes prefix, size_t nbytes)
     # written in place: nobody else has seen these bytes
     with nogil:
         for i in range(count):
-            key = dbkey(text, head + snprintf(text + head, 24, b"%llu", i))
+            key = dbkey(text, head + num_format_u64(text + head, i))
             if db_peek(target, &key) != NULL:
                 continue
             failed = _populate_one(target, &key, i, nbytes)
@@ -250,8 +250,10 @@ def chain_lengths(Engine engine, int db):
                 b = <ht_bucket_t *>ht_unpack(b.ptrs[HT_BUCKET_ENTRIES - 1])
                 length += 1
             counts[min(length, <size_t>CHAIN_SHOWN_MAX)] += 1
-    last = max(i for i in range(CHAIN_SHOWN_MAX + 1) if counts[i])
-    return [counts[i] for i in range(last + 1)]
+    length = CHAIN_SHOWN_MAX
+    while length and counts[length] == 0:
+        length -= 1
+    return [counts[i] for i in range(length + 1)]
 
 
 def struct_sizes():
