@@ -83,7 +83,7 @@ _ENGINE_OPTIONS: Final = (
     "timeout",
 )
 
-# Seconds between two turns of the periodic work.
+# Seconds between two turns of the periodic work, which "hz" sets where this is longer.
 _CRON_IDLE: Final = 0.1
 _CRON_EXPIRES: Final = 0.016  # one tick of the timing wheel
 _CRON_BUSY: Final = 0.001  # it was interrupted: sockets first, then on with it
@@ -132,6 +132,7 @@ class Server:
         self._http_seen = 0
         self._http_warned_at = 0.0
         self._cron_handle: asyncio.TimerHandle | None = None
+        self.is_cron_paused = False  # DEBUG PAUSE-CRON
 
     # --- Set up ------------------------------------------------------------------
 
@@ -283,6 +284,7 @@ class Server:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._on_signal, number)
         self._write_pidfile()
+        self.engine.startup_memory = self.engine.stats()["used_memory"]
         show_logo(self.log, self.config)
         self.log.notice("Server initialized")
         await self._accept()
@@ -300,15 +302,15 @@ class Server:
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""
         assert self._loop is not None
-        more = self.engine.cron()
         self._warn_of_http()
         if self._reactor is not None:
             self._reactor.resume_accept()
-        delay = _CRON_IDLE
+        more = not self.is_cron_paused and self.engine.cron()
+        delay = min(_CRON_IDLE, 1 / self.config["hz"])
         if more:
             delay = _CRON_BUSY
         elif self.engine.has_expires():
-            delay = _CRON_EXPIRES
+            delay = min(delay, _CRON_EXPIRES)
         self._cron_handle = self._loop.call_later(delay, self._cron)
 
     def _warn_of_http(self) -> None:
@@ -324,6 +326,11 @@ class Server:
             "Connection aborted."
         )
 
+    @property
+    def uses_epoll(self) -> bool:
+        """Whether clients are served by the reactor, not by the event loop."""
+        return self._reactor is not None
+
     def _on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
         if self._stop is not None and self._stop.is_set():
@@ -332,9 +339,13 @@ class Server:
         self.shutdown()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Stop serving; to be called on the thread of the event loop."""
+        """Stop serving; to be called on the thread of the event loop.
+
+        What has been executed is still replied, but nothing more is executed.
+        """
         self.log.notice("User requested shutdown...")
         self.exit_code = exit_code
+        self.engine.stop_serving()
         assert self._stop is not None
         self._stop.set()
 

@@ -22,6 +22,14 @@ from fastredis.core.num cimport (
     num_parse_u64,
 )
 from fastredis.core.pattern cimport pattern_is_literal, pattern_match
+from fastredis.core.sha1 cimport (
+    SHA1_NBYTES,
+    sha1_final,
+    sha1_init,
+    sha1_t,
+    sha1_update,
+)
+from fastredis.core.sha1 cimport sha1 as sha1_at_once
 from fastredis.core.status cimport C_OK
 from fastredis.core.xxh3 cimport xxh3_64
 
@@ -157,3 +165,22 @@ def is_literal(bytes pattern):
 def xxh3(bytes data, Py_ssize_t start=0):
     """Hash data from start on, so that words need not be aligned."""
     return xxh3_64(<const char *>data + start, len(data) - start)
+
+
+# --- sha1 --------------------------------------------------------------------
+
+def sha1(*parts: bytes):
+    """Return the digest of the parts put together."""
+    cdef sha1_t h
+    cdef unsigned char digest[SHA1_NBYTES]
+    cdef bytes part
+
+    if len(parts) == 1:
+        part = parts[0]
+        sha1_at_once(<const char *>part, len(part), digest)
+        return digest[:SHA1_NBYTES]
+    sha1_init(&h)
+    for part in parts:
+        sha1_update(&h, <const char *>part, len(part))
+    sha1_final(&h, digest)
+    return digest[:SHA1_NBYTES]

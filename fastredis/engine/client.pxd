@@ -89,8 +89,11 @@ cdef struct server_t:
     uint64_t next_client_id
     client_t *write_list                # clients whose reply waits to be sent
     client_t *closing                   # clients to be freed at the end of the round
-    client_t *current                   # the client whose command is being executed
+    client_t *current                   # the client whose requests are being executed
+    size_t current_nbytes               # bytes of the requests given by it
+    bint is_stopping                    # SHUTDOWN was accepted: execute nothing more
     server_stats_t stats
+    void *error_counts                  # error_counts_t, engine/stats.pyx; or NULL
     # configuration that C code reads; set by Engine.set_option
     size_t max_clients
     int64_t idle_timeout_ms             # 0: none
@@ -132,6 +135,7 @@ cdef struct client_t:
     void (*flush)(client_t *c) noexcept nogil   # sends c.out
     client_t *next_write
     int64_t soft_since_ms               # over the soft limit since; 0: is not
+    size_t out_peak                     # most that one flush sent
     # --- identity
     blob_t *name
     blob_t *lib_name

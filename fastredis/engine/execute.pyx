@@ -145,6 +145,7 @@ cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
     c.error_count = 0
     if fr_unlikely(_is_refused(c)):
         return clock_cycles()
+    c.last_cmd = cmd
     cmd.fn(c)
     end = clock_cycles()
     cmd.calls += 1
@@ -153,7 +154,6 @@ cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
         latency_record(cmd, end - start)
     if fr_unlikely(c.error_count != 0):
         cmd.failed_calls += 1
-    c.last_cmd = cmd
     return end
 
 
@@ -218,8 +218,8 @@ cdef void _fail(client_t *c, const char *what) noexcept nogil:
     c.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_PROTOCOL_ERROR
 
 
-cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
-    """Execute the requests in buf; see the header."""
+cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
+    """Execute the requests in buf, as engine_feed does."""
     cdef server_t *srv = c.srv
     cdef argv_t *argv = &srv.argv
     cdef parser_t p
@@ -289,3 +289,13 @@ cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             return done
         if client_check_output_limit(c):
             return nbytes
+
+
+cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
+    """Execute the requests in buf; see the header."""
+    cdef size_t used
+    c.srv.current = c
+    c.srv.current_nbytes = nbytes
+    used = _feed(c, buf, nbytes)
+    c.srv.current = NULL
+    return used

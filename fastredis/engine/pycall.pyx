@@ -9,10 +9,17 @@ is told that the command failed.
 """
 from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from fastredis.engine.client cimport CLIENT_FAKE, CLIENT_UNIX_SOCKET, server_update_clock
+from fastredis.engine.client cimport (
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_FAKE,
+    CLIENT_UNIX_SOCKET,
+    server_update_clock,
+)
+from fastredis.engine.describe cimport client_describe
 from fastredis.engine.reply cimport reply_error_len
 from fastredis.resp.writer cimport (
     out_apart,
+    out_bytes,
     out_clear,
     out_join,
     out_t,
@@ -32,14 +39,18 @@ from fastredis.resp.writer cimport (
 from libc.string cimport strncmp
 
 from fastredis.resp.values import (
+    NO_REPLY,
     NULL_ARRAY,
+    RawReply,
     ReplySet,
     ReplyError,
     SimpleString,
     Verbatim,
 )
 
+cdef object _no_reply = NO_REPLY
 cdef object _null_array = NULL_ARRAY
+cdef object _RawReply = RawReply
 cdef object _ReplySet = ReplySet
 cdef object _ReplyError = ReplyError
 cdef object _SimpleString = SimpleString
@@ -59,7 +70,10 @@ cdef int write_value(out_t *o, object value) except -1:
     if value is None:
         resp_null(o)
     elif isinstance(value, bytes):
-        resp_bulk(o, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        if isinstance(value, _RawReply):
+            out_bytes(o, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        else:
+            resp_bulk(o, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
     elif isinstance(value, bool):
         resp_bool(o, value)
     elif isinstance(value, int):
@@ -148,6 +162,20 @@ cdef class Context:
         self._check()
         return self.engine.call(args, self.c.db.id)
 
+    def describe_client(self):
+        """Return the dict of Engine.client for the client that sent the command."""
+        self._check()
+        return client_describe(self.c)
+
+    def hang_up(self):
+        """Close the client once its reply is sent; it executes nothing more.
+
+        A caller without a connection (Server.call) stays as it is.
+        """
+        self._check()
+        if not self.c.flags & CLIENT_FAKE:
+            self.c.flags |= CLIENT_CLOSE_AFTER_REPLY
+
     def _check(self):
         if self.c is NULL:
             raise RuntimeError("the context of a command is used after its call")
@@ -180,7 +208,7 @@ cdef void _call(client_t *c) noexcept with gil:
         value = handler(ctx, *args)
         if isinstance(value, _ReplyError):
             _reply_exception(c, value)
-        else:
+        elif value is not _no_reply:
             _write_whole(c, value)
     except _ReplyError as error:
         _reply_exception(c, error)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Replies that need more than an encoder: errors, string objects, HELP. See reply.pxd."""
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
+from fastredis.engine.stats cimport errors_count
 from fastredis.keyspace.obj cimport OBJ_ENC_BLOB, OBJ_ENC_INT, obj_enc, obj_int, obj_pointer
 from fastredis.resp.writer cimport out_defer, out_resolve, resp_bulk_blob, resp_error
 from libc.stdio cimport snprintf
@@ -16,6 +17,7 @@ cdef void reply_error_len(
     """Reply an error and count it."""
     c.error_count += 1
     c.srv.stats.error_replies += 1
+    errors_count(&c.srv.error_counts, text, nbytes)
     resp_error(&c.out, text, nbytes)
 
 

@@ -2,7 +2,21 @@
 """The Engine: owner of a server_t, and the view that Python code has of it."""
 from fastredis.engine.client cimport client_t, server_t
 from fastredis.engine.table cimport CommandTable
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+
+cdef enum:
+    NRATES = 3                          # commands, bytes in, bytes out
+    RATE_SAMPLES = 16                   # that a rate is the mean of
+
+cdef struct rate_t:
+    uint64_t last                       # the counter at the latest sample
+    uint64_t samples[RATE_SAMPLES]      # growth a second
+
+# How fast the counters of stats grow, sampled by cron.
+cdef struct meter_t:
+    rate_t of[NRATES]
+    int next                            # the sample to be taken next
+    uint64_t at_ns                      # of the latest sample; 0: none yet
 
 
 cdef class Engine:
@@ -12,3 +26,5 @@ cdef class Engine:
     cdef client_t *fake                 # executes Engine.call
     cdef int nested                     # calls within calls
     cdef int64_t next_idle_check_ms
+    cdef meter_t meter
+    cdef public size_t startup_memory   # in use when the server began to serve

@@ -14,8 +14,8 @@ is deallocated; sockets are closed with their clients.
 from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from fastredis.core.blob cimport blob_copy, blob_release, blob_t
-from fastredis.core.clock cimport clock_init
+from fastredis.core.blob cimport blob_copy, blob_release
+from fastredis.core.clock cimport clock_init, clock_mono_ns, clock_rate
 from fastredis.core.mem cimport (
     zfree,
     zmalloc,
@@ -26,11 +26,7 @@ from fastredis.core.mem cimport (
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
     CLIENT_CLOSE_AFTER_REPLY,
-    CLIENT_CLOSE_ASAP,
     CLIENT_FAKE,
-    CLIENT_NO_TOUCH,
-    CLIENT_TRANSPORT,
-    CLIENT_UNIX_SOCKET,
     client_close,
     client_free,
     client_free_closing,
@@ -40,7 +36,9 @@ from fastredis.engine.client cimport (
     server_t,
     server_update_clock,
 )
+from fastredis.engine.describe cimport client_describe
 from fastredis.engine.execute cimport engine_execute
+from fastredis.engine.stats cimport error_counts_t
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
     db_avg_ttl,
@@ -77,7 +75,6 @@ from fastredis.resp.writer cimport (
     out_block_t,
     out_clear,
     out_nbytes,
-    out_pending,
     out_pool_free,
     out_seal,
 )
@@ -91,16 +88,24 @@ from fastredis.resp.values import ReplyError
 cdef enum:
     EXPIRE_SLICE_NS = 1000000           # of expiry work between two looks at sockets
     IDLE_CHECK_MS = 1000
+    RATE_PERIOD_NS = 100000000          # between two samples of a rate
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define FR_COMPILER {__GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__}
+    #else
+    #define FR_COMPILER {0, 0, 0}
+    #endif
+    static const int fr_compiler[3] = FR_COMPILER;
+    """
+    const int fr_compiler[3]
 
 cdef object _ReplyError = ReplyError
 
 
 cdef str _text(const char *s):
     return s.decode("utf-8", "replace")
-
-
-cdef object _blob_text(const blob_t *b):
-    return "" if b == NULL else b.data[:b.len].decode("utf-8", "replace")
 
 
 cdef void _collect_key(void *ctx, obj_t *o) noexcept nogil:
@@ -136,6 +141,7 @@ cdef class Engine:
         out_pool_free(&self.srv.pool)
         argv_free(&self.srv.argv)
         blob_release(self.srv.password)
+        zfree(self.srv.error_counts)
 
     def close_clients(self):
         """Close every connection, without sending what waits."""
@@ -196,6 +202,8 @@ cdef class Engine:
                 _close_idle(&self.srv)
                 self.next_idle_check_ms = self.srv.now_ms + IDLE_CHECK_MS
             client_free_closing(&self.srv)
+        if clock_mono_ns() - self.meter.at_ns >= RATE_PERIOD_NS:
+            _sample_rates(&self.srv, &self.meter, self.commands.total_calls())
         return more
 
     def has_expires(self):
@@ -214,7 +222,8 @@ cdef class Engine:
 
         Raises: ReplyError if the command replies an error.
         """
-        return decode_reply(self.call_raw(args, db, 3))
+        cdef bytes raw = self.call_raw(args, db, 3)
+        return decode_reply(raw) if raw else None
 
     def call_raw(self, args, int db=0, int resp=3):
         """Execute a command and return the bytes of its reply."""
@@ -271,7 +280,7 @@ cdef class Engine:
         cdef client_t *c = self.srv.clients
         cdef list result = []
         while c != NULL:
-            result.append(_describe(&self.srv, c))
+            result.append(client_describe(c))
             c = c.next
         result.reverse()
         return result
@@ -279,18 +288,31 @@ cdef class Engine:
     def client(self, uint64_t client_id):
         """Return a client's dict, or None."""
         cdef client_t *c = _find(&self.srv, client_id)
-        return None if c == NULL else _describe(&self.srv, c)
+        return None if c == NULL else client_describe(c)
 
-    def kill_client(self, uint64_t client_id, bint after_reply=False):
-        """Close a client, or once its reply is sent; return whether it was there."""
-        cdef client_t *c = _find(&self.srv, client_id)
-        if c == NULL:
-            return False
-        if after_reply:
-            c.flags |= CLIENT_CLOSE_AFTER_REPLY
-        else:
-            client_close(c)
-        return True
+    def kill_clients(self, ids):
+        """Close the clients with these ids, and return how many there were.
+
+        The client whose command is being executed gets its reply first.
+        """
+        cdef client_t *c = self.srv.clients
+        cdef client_t *following
+        cdef int n = 0
+        ids = frozenset(ids)
+        while c != NULL:
+            following = c.next
+            if c.id in ids:
+                n += 1
+                if c == self.srv.current:
+                    c.flags |= CLIENT_CLOSE_AFTER_REPLY
+                else:
+                    client_close(c)
+            c = following
+        return n
+
+    def stop_serving(self):
+        """Execute no more requests, also not of those that have come already."""
+        self.srv.is_stopping = True
 
     @property
     def nclients(self):
@@ -408,9 +430,60 @@ cdef class Engine:
         """The number of HTTP requests that were refused."""
         return self.srv.stats.cross_protocol
 
+    def rates(self):
+        """Return (commands, bytes in, bytes out) a second, of the last 1.6 s."""
+        cdef int i, j
+        cdef uint64_t total
+        cdef list result = []
+        for i in range(NRATES):
+            total = 0
+            for j in range(RATE_SAMPLES):
+                total += self.meter.of[i].samples[j]
+            result.append(total // RATE_SAMPLES)
+        return tuple(result)
+
+    def error_stats(self):
+        """Return {code: how many such errors were replied}, and of codes not kept."""
+        cdef error_counts_t *t = <error_counts_t *>self.srv.error_counts
+        cdef size_t i
+        cdef dict result = {}
+        if t == NULL:
+            return result, 0
+        for i in range(t.used):
+            result[t.codes[i].code[:t.codes[i].nbytes]] = t.codes[i].count
+        return result, t.others
+
+    def buffers(self):
+        """Return (clients' memory, largest input buffer, largest output memory)."""
+        cdef client_t *c = self.srv.clients
+        cdef size_t total = 0, largest_in = 0, largest_out = 0, n
+        with nogil:
+            while c != NULL:
+                total += client_nbytes(c)
+                n = self.srv.current_nbytes if c == self.srv.current else c.qcap
+                largest_in = max(largest_in, n)
+                n = out_nbytes(&c.out)
+                largest_out = max(largest_out, n)
+                c = c.next
+        return total, largest_in, largest_out
+
+    @staticmethod
+    def platform():
+        """Return (ticks of the duration counter a us or 0, (major, minor, patch)).
+
+        The version is the C compiler's, as far as it says it is compatible with GCC.
+        """
+        ticks = 1000 / clock_rate.ns_per_tick if clock_rate.has_counter else 0
+        return ticks, (fr_compiler[0], fr_compiler[1], fr_compiler[2])
+
     def reset_stats(self):
-        """Set the counters to zero, as CONFIG RESETSTAT does."""
+        """Set the counters to zero, as CONFIG RESETSTAT does; the peak stays."""
+        cdef size_t peak = self.srv.stats.peak_memory
         memset(&self.srv.stats, 0, sizeof(self.srv.stats))
+        self.srv.stats.peak_memory = peak
+        zfree(self.srv.error_counts)
+        self.srv.error_counts = NULL
+        memset(&self.meter, 0, sizeof(self.meter))
         self.srv.ks.hits = self.srv.ks.misses = 0
         self.srv.ks.expired_keys = self.srv.ks.expired_active = 0
         lazyfree_reset_stats()
@@ -449,41 +522,29 @@ cdef void _close_idle(server_t *srv) noexcept nogil:
         c = following
 
 
+cdef void _sample_rates(server_t *srv, meter_t *m, uint64_t ncalls) noexcept nogil:
+    """Note how much the counters grew since the latest sample."""
+    cdef uint64_t now = clock_mono_ns(), passed = now - m.at_ns
+    cdef uint64_t values[NRATES]
+    cdef int i
+    values[0] = ncalls
+    values[1] = srv.stats.net_in
+    values[2] = srv.stats.net_out
+    for i in range(NRATES):
+        if m.at_ns:
+            m.of[i].samples[m.next] = <uint64_t>(
+                <double>(values[i] - m.of[i].last) * 1e9 / passed)
+        m.of[i].last = values[i]
+    if m.at_ns:
+        m.next = (m.next + 1) % RATE_SAMPLES
+    m.at_ns = now
+
+
 cdef client_t *_find(server_t *srv, uint64_t client_id) noexcept:
     cdef client_t *c = srv.clients
     while c != NULL and c.id != client_id:
         c = c.next
     return c
-
-
-cdef dict _describe(server_t *srv, client_t *c):
-    return {
-        "id": c.id,
-        "addr": _text(c.peer),
-        "laddr": _text(c.local),
-        "fd": c.fd,
-        "name": _blob_text(c.name),
-        "age_ms": srv.now_ms - c.created_ms,
-        "idle_ms": srv.now_ms - c.active_ms,
-        "db": c.db.id,
-        "resp": c.out.resp,
-        "qbuf": c.qlen,
-        "qbuf_free": 0 if c.qbuf == NULL else c.qcap - c.qlen,
-        "output": out_pending(&c.out),
-        "output_memory": out_nbytes(&c.out),
-        "memory": client_nbytes(c),
-        "argv_memory": 0,
-        "cmd": "NULL" if c.last_cmd == NULL else _text(c.last_cmd.name),
-        "lib_name": _blob_text(c.lib_name),
-        "lib_ver": _blob_text(c.lib_ver),
-        "commands": c.ncommands,
-        "net_in": c.net_in,
-        "net_out": c.net_out,
-        "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
-        "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
-        "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),
-        "is_transport": bool(c.flags & CLIENT_TRANSPORT),
-    }
 
 
 # --- Replies as Python values -----------------------------------------------------

@@ -66,6 +66,8 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     """Execute what is complete and keep the rest."""
     cdef server_t *srv = c.srv
     cdef size_t used, rest
+    if srv.is_stopping:
+        return
     srv.stats.net_in += nbytes
     srv.stats.reads += 1
     c.net_in += nbytes

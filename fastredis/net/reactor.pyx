@@ -239,6 +239,8 @@ cdef void _flush(client_t *c) noexcept nogil:
         sent += n
     c.net_out += sent
     c.srv.stats.net_out += sent
+    if sent > c.out_peak:
+        c.out_peak = sent
     if c.out.first == NULL:
         c.soft_since_ms = 0
         if c.flags & CLIENT_CLOSE_AFTER_REPLY:

@@ -100,6 +100,8 @@ cdef void _write(client_t *c) noexcept:
                 b = b.next
             out_consume(&c.out, total)
             c.net_out += total
+            if total > c.out_peak:
+                c.out_peak = total
             c.srv.stats.net_out += total
             c.srv.stats.writes += 1
             transport.write(parts[0] if len(parts) == 1 else b"".join(parts))

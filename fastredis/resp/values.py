@@ -17,6 +17,8 @@ SimpleString        simple string            simple string
 Verbatim            verbatim string          bulk string
 ReplyError          error                    error (raised or returned)
 NULL_ARRAY          null                     null array
+RawReply            the bytes as they are    the bytes as they are
+NO_REPLY            nothing                  nothing
 ==================  =======================  ==================================
 """
 
@@ -33,6 +35,12 @@ class SimpleString(str):
 
 class Verbatim(str):
     """Text for people; RESP3 clients are told that it is plain text."""
+
+    __slots__ = ()
+
+
+class RawReply(bytes):
+    """One reply as it goes over the wire; the handler answers for its form."""
 
     __slots__ = ()
 
@@ -56,5 +64,16 @@ class _NullArray:
         return "NULL_ARRAY"
 
 
+class _NoReply:
+    """The one value NO_REPLY."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_REPLY"
+
+
 OK: Final = SimpleString("OK")
 NULL_ARRAY: Final = _NullArray()
+# For the whole of a reply only: the client is told nothing, as by SHUTDOWN.
+NO_REPLY: Final = _NoReply()

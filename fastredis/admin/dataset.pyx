@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""The loops of DEBUG: over all keys, and over the buckets of a hash table.
+
+The digest is the one that other servers compute, so that two data sets can be compared:
+
+    key --mix--> d                         mix(d, x):  d = SHA1(d ^ SHA1(x))
+    type --mix--> d                        add(d, x):  d = d ^ SHA1(x)
+    the value's parts --mix or add--> d
+    "!!expire!!" --add--> d                if the key has an expiry
+    d --add--> digest                      so that the order of keys does not matter
+
+The number of a database (four bytes, big-endian) is mixed into the digest before its
+keys are; empty ones are left out.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from fastredis.core.blob cimport blob_t, blob_try_new
+from fastredis.core.mem cimport zgood_size, zsize
+from fastredis.core.num cimport NUM_INT_BUF, num_format_u64
+from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
+from fastredis.core.status cimport fr_assert
+from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
+from fastredis.ds.hashtable cimport (
+    HT_BUCKET_ENTRIES,
+    ht_bucket_t,
+    ht_main_bucket,
+    ht_t,
+    ht_unpack,
+)
+from fastredis.engine.client cimport client_t, cmd_t, server_t
+from fastredis.engine.runtime cimport Engine
+from fastredis.keyspace.db cimport (
+    DB_NO_TTL,
+    db_len,
+    db_peek,
+    db_scan_all,
+    db_set_blob,
+    db_set_bytes,
+    db_t,
+    dbkey,
+    dbkey_t,
+)
+from fastredis.keyspace.obj cimport (
+    OBJ_ENC_BLOB,
+    OBJ_INLINE_MAX,
+    OBJ_NO_EXPIRE,
+    OBJ_STRING,
+    obj_enc,
+    obj_expire_ms,
+    obj_key,
+    obj_pointer,
+    obj_t,
+    obj_type,
+)
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    """
+    /* volatile, so that the compiler cannot leave the access out */
+    static void dataset_crash(void) { *(volatile int *)0 = 1; }
+    """
+    void dataset_crash() noexcept nogil
+
+cdef enum:
+    VALUE_HEAD = 6                  # bytes of "value:"
+    CHAIN_SHOWN_MAX = 50            # chain lengths told apart
+
+
+# --- Populate ---------------------------------------------------------------------
+
+
+cdef int _populate_one(
+    db_t *db, const dbkey_t *key, uint64_t number, size_t nbytes
+) noexcept nogil:
+    """Set a key to value:<number>, cut or filled with NULs to nbytes (0: as it is).
+
+    Returns -1 if memory is short.
+    """
+    cdef char value[OBJ_INLINE_MAX]
+    cdef char[VALUE_HEAD + NUM_INT_BUF] text
+    cdef size_t used = VALUE_HEAD + num_format_u64(text + VALUE_HEAD, number)
+    cdef blob_t *blob
+    memcpy(text, b"value:", VALUE_HEAD)
+    if nbytes == 0:
+        nbytes = used
+    if used > nbytes:
+        used = nbytes
+    if nbytes <= OBJ_INLINE_MAX:
+        memcpy(value, text, used)
+        memset(value + used, 0, nbytes - used)
+        db_set_bytes(db, key, value, nbytes, DB_NO_TTL)
+        return 0
+    blob = blob_try_new(nbytes)
+    if blob == NULL:
+        return -1
+    memcpy(blob.data, text, used)
+    memset(blob.data + used, 0, nbytes - used)
+    blob.len = nbytes
+    db_set_blob(db, key, blob, DB_NO_TTL)
+    return 0
+
+
+def populate(Engine engine, int db, uint64_t count, bytes prefix, size_t nbytes):
+    """Add the keys prefix:0 to prefix:<count - 1>; those that exist stay.
+
+    nbytes: of each value; 0: as many as its text has.
+    Raises: MemoryError; the keys made so far stay.
+    """
+    cdef db_t *target = &engine.srv.ks.dbs[db]
+    cdef bytes room = prefix + b":" + bytes(NUM_INT_BUF)
+    cdef char *text = PyBytes_AS_STRING(room)
+    cdef size_t head = PyBytes_GET_SIZE(prefix) + 1
+    cdef uint64_t i
+    cdef int failed = 0
+    cdef dbkey_t key
+    # written in place: nobody else has seen these bytes
+    with nogil:
+        for i in range(count):
+            key = dbkey(text, head + num_format_u64(text + head, i))
+            if db_peek(target, &key) != NULL:
+                continue
+            failed = _populate_one(target, &key, i, nbytes)
+            if failed:
+                break
+    if failed:
+        raise MemoryError
+
+
+# --- Digest -----------------------------------------------------------------------
+
+
+cdef void _add(unsigned char *digest, const void *data, size_t nbytes) noexcept nogil:
+    """Take bytes in, whatever their order among others."""
+    cdef unsigned char hash[SHA1_NBYTES]
+    cdef int i
+    sha1(data, nbytes, hash)
+    for i in range(SHA1_NBYTES):
+        digest[i] ^= hash[i]
+
+
+cdef void _mix(unsigned char *digest, const void *data, size_t nbytes) noexcept nogil:
+    """Take bytes in, in their order."""
+    _add(digest, data, nbytes)
+    sha1(digest, SHA1_NBYTES, digest)
+
+
+cdef void _mix_u32(unsigned char *digest, uint32_t value) noexcept nogil:
+    """Take a number in as four bytes, big-endian."""
+    cdef unsigned char b[4]
+    b[0] = value >> 24
+    b[1] = (value >> 16) & 255
+    b[2] = (value >> 8) & 255
+    b[3] = value & 255
+    _mix(digest, b, 4)
+
+
+cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
+    """Take in type, value and whether there is an expiry; not the key."""
+    cdef char[STR_INT_MAX] digits
+    cdef const char *s
+    cdef size_t n
+    _mix_u32(digest, obj_type(o))
+    fr_assert(obj_type(o) == OBJ_STRING)
+    s = str_bytes(o, digits, &n)
+    _mix(digest, s, n)
+    if obj_expire_ms(o) != OBJ_NO_EXPIRE:
+        _add(digest, b"!!expire!!", 10)
+
+
+cdef void _add_key(void *ctx, obj_t *o) noexcept nogil:
+    """Take one key into the digest of all."""
+    cdef unsigned char own[SHA1_NBYTES]
+    cdef size_t n
+    cdef const char *name = obj_key(o, &n)
+    memset(own, 0, SHA1_NBYTES)
+    _mix(own, name, n)
+    _mix_object(own, o)
+    _add(<unsigned char *>ctx, own, SHA1_NBYTES)
+
+
+def digest(Engine engine):
+    """Return the hexadecimal digest of all databases, expired keys included."""
+    cdef unsigned char total[SHA1_NBYTES]
+    cdef db_t *db
+    cdef uint64_t cursor
+    cdef int i
+    memset(total, 0, SHA1_NBYTES)
+    with nogil:
+        for i in range(engine.srv.ks.ndbs):
+            db = &engine.srv.ks.dbs[i]
+            if db_len(db) == 0:
+                continue
+            _mix_u32(total, i)
+            cursor = db_scan_all(db, 0, _add_key, total)
+            while cursor:
+                cursor = db_scan_all(db, cursor, _add_key, total)
+    return total[:SHA1_NBYTES].hex()
+
+
+def digest_value(Engine engine, int db, bytes key):
+    """Return the digest of one key's value; zeros if there is none."""
+    cdef unsigned char own[SHA1_NBYTES]
+    cdef dbkey_t k = dbkey(key, len(key))
+    cdef obj_t *o = db_peek(&engine.srv.ks.dbs[db], &k)
+    memset(own, 0, SHA1_NBYTES)
+    if o != NULL:
+        _mix_object(own, o)
+    return own[:SHA1_NBYTES].hex()
+
+
+# --- Single keys ------------------------------------------------------------------
+
+
+def string_info(Engine engine, int db, bytes key):
+    """Return the bytes of a string and what its memory is, or None.
+
+    The result: value; bytes of room behind it; bytes of the key object's allocation;
+    of the value's own allocation, 0 if it lies within the object.
+    """
+    cdef dbkey_t k = dbkey(key, len(key))
+    cdef obj_t *o = db_peek(&engine.srv.ks.dbs[db], &k)
+    cdef char[STR_INT_MAX] digits
+    cdef const char *s
+    cdef blob_t *blob
+    cdef size_t n
+    if o == NULL or obj_type(o) != OBJ_STRING:
+        return None
+    s = str_bytes(o, digits, &n)
+    if obj_enc(o) != OBJ_ENC_BLOB:
+        return s[:n], 0, zsize(o), 0
+    blob = <blob_t *>obj_pointer(o)
+    return s[:n], blob.cap - blob.len, zsize(o), zsize(blob)
+
+
+# --- Tables -----------------------------------------------------------------------
+
+
+def chain_lengths(Engine engine, int db):
+    """Return how many buckets have 0, 1, 2 ... buckets chained behind them."""
+    cdef ht_t *t = engine.srv.ks.dbs[db].keys
+    cdef uint64_t counts[CHAIN_SHOWN_MAX + 1]
+    cdef ht_bucket_t *b
+    cdef size_t i, length
+    memset(counts, 0, sizeof(counts))
+    with nogil:
+        for i in range(t.nbuckets):
+            b = ht_main_bucket(t, i)
+            length = 0
+            while b.is_chained:
+                b = <ht_bucket_t *>ht_unpack(b.ptrs[HT_BUCKET_ENTRIES - 1])
+                length += 1
+            counts[min(length, <size_t>CHAIN_SHOWN_MAX)] += 1
+    length = CHAIN_SHOWN_MAX
+    while length and counts[length] == 0:
+        length -= 1
+    return [counts[i] for i in range(length + 1)]
+
+
+def struct_sizes():
+    """Return the bytes of the structs that there are many of."""
+    return {
+        "obj": sizeof(obj_t),
+        "blob": sizeof(blob_t),
+        "bucket": sizeof(ht_bucket_t),
+        "client": sizeof(client_t),
+        "client_allocated": zgood_size(sizeof(client_t)),
+        "command": sizeof(cmd_t),
+        "server": sizeof(server_t),
+        "slots_per_bucket": HT_BUCKET_ENTRIES,
+    }
+
+
+# --- Crashes ----------------------------------------------------------------------
+
+
+def segfault():
+    """Write where no memory is; the system ends the process with SIGSEGV."""
+    with nogil:
+        dataset_crash()
+
+
+def fail_assertion():
+    """Fail an assertion, which ends the process with SIGABRT."""
+    with nogil:
+        fr_assert(1 == 2)

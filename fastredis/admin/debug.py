@@ -1,0 +1,467 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""DEBUG: looks behind the scenes, and ways to upset the server, for tests.
+
+Subcommands are rows of one table: name, numbers of arguments, handler, help. What
+Redis has but this server cannot do yet replies an error that says why.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from fastredis.admin import dataset
+from fastredis.admin.config import is_allowed
+from fastredis.resp.values import OK, RawReply, ReplyError, SimpleString, Verbatim
+
+_NOT_ALLOWED: Final = (
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+    '"local", you can run it from a local connection, otherwise you need to set this '
+    "option in the configuration file, and then restart the server."
+)
+_NO_KEY: Final = "ERR no such key"
+_NOT_INTEGER: Final = "ERR value is not an integer or out of range"
+_NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
+_I64_MAX: Final = 2**63 - 1
+
+
+class _Row(NamedTuple):
+    """A subcommand."""
+
+    fewest: int  # arguments
+    most: int
+    handler: Callable[..., Any]
+    usage: str
+    help: str
+
+
+def debug(ctx: Any, name: bytes, *args: bytes) -> Any:
+    """Run a subcommand.
+
+    Raises: ReplyError if DEBUG is not enabled for the client, if there is no such
+        subcommand or it takes another number of arguments, and what it raises itself.
+    """
+    if not is_allowed(ctx, "enable-debug-command"):
+        raise ReplyError(_NOT_ALLOWED)
+    word = name.decode("utf-8", "surrogateescape").lower()
+    row = _ROWS.get(word)
+    if row is not None and row.fewest <= len(args) <= row.most:
+        return row.handler(ctx, *args)
+    if word in _MISSING:
+        raise ReplyError(f"ERR DEBUG {word.upper()} is not available: {_MISSING[word]}")
+    shown = name[:128].decode("utf-8", "surrogateescape")
+    raise ReplyError(
+        "ERR unknown subcommand or wrong number of arguments for "
+        f"'{shown}'. Try DEBUG HELP."
+    )
+
+
+# --- Arguments --------------------------------------------------------------------
+
+
+def _integer(value: bytes, low: int, high: int, error: str) -> int:
+    """Read an integer as Redis writes it, within bounds.
+
+    Raises: ReplyError with the error.
+    """
+    try:
+        number = int(value)
+    except ValueError:
+        raise ReplyError(error) from None
+    if b"%d" % number != value or not low <= number <= high:
+        raise ReplyError(error)
+    return number
+
+
+def _is_set(value: bytes) -> bool:
+    """Read a switch: 0, or what is no number, is off."""
+    number = re.match(rb"\s*[-+]?\d+", value)
+    return number is not None and int(number[0]) != 0
+
+
+def _seconds(value: bytes) -> float:
+    """Read the number that a text begins with; 0 if it is none, or no finite one."""
+    number = re.match(rb"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value)
+    seconds = float(number[0]) if number else 0.0
+    return seconds if math.isfinite(seconds) else 0.0
+
+
+def _type_of(ctx: Any, key: bytes) -> int | None:
+    """Return the number of a key's type, None if there is no key."""
+    found = ctx.server.engine.key_info(ctx.client.db, key)
+    return None if found is None else int(found["type"])
+
+
+# --- Time -------------------------------------------------------------------------
+
+
+def _sleep(ctx: Any, value: bytes) -> SimpleString:
+    """Let the server do nothing at all for a while."""
+    seconds = _seconds(value)
+    if seconds > 0:
+        time.sleep(seconds)
+    return OK
+
+
+def _set_active_expire(ctx: Any, value: bytes) -> SimpleString:
+    ctx.server.engine.set_active_expire(_is_set(value))
+    return OK
+
+
+def _pause_cron(ctx: Any, value: bytes) -> SimpleString:
+    ctx.server.is_cron_paused = _is_set(value)
+    return OK
+
+
+# --- Data -------------------------------------------------------------------------
+
+
+def _populate(
+    ctx: Any, count: bytes, prefix: bytes = b"key", size: bytes = b"0"
+) -> SimpleString:
+    """Add keys <prefix>:0 ... with values value:0 ..., cut or filled to a size."""
+    number = _integer(count, 0, _I64_MAX, _NOT_POSITIVE)
+    nbytes = _integer(size, 0, _I64_MAX, _NOT_POSITIVE)
+    try:
+        dataset.populate(ctx.server.engine, ctx.client.db, number, prefix, nbytes)
+    except MemoryError:
+        raise ReplyError("ERR insufficient memory for a value of this size") from None
+    return OK
+
+
+def _digest(ctx: Any) -> SimpleString:
+    return SimpleString(dataset.digest(ctx.server.engine))
+
+
+def _digest_value(ctx: Any, *keys: bytes) -> list[SimpleString]:
+    engine, db = ctx.server.engine, ctx.client.db
+    return [SimpleString(dataset.digest_value(engine, db, key)) for key in keys]
+
+
+def _object(ctx: Any, key: bytes, mode: bytes = b"") -> SimpleString:
+    """Describe a value.
+
+    The serialized length is that of the RDB format without compression; the word
+    fast leaves it out.
+    """
+    if mode.lower() not in (b"", b"fast"):
+        raise ReplyError("ERR syntax error")
+    engine, db = ctx.server.engine, ctx.client.db
+    found = engine.key_info(db, key)
+    if found is None:
+        raise ReplyError(_NO_KEY)
+    string = None if mode else dataset.string_info(engine, db, key)
+    length = f"serializedlength:{rdb_string_nbytes(string[0])} " if string else ""
+    return SimpleString(
+        f"Value at:{found['address']:#x} refcount:1 encoding:{found['encoding']} "
+        f"{length}lru:{found['lru']} lru_seconds_idle:{found['idle_s']}"
+    )
+
+
+def rdb_string_nbytes(value: bytes) -> int:
+    """Return the length of a string in the RDB format, without compression."""
+    nbytes = len(value)
+    if nbytes <= 11 and value.removeprefix(b"-").isdigit():
+        number = int(value)
+        if b"%d" % number == value:
+            for width in (1, 2, 4):
+                if -(1 << 8 * width - 1) <= number < 1 << 8 * width - 1:
+                    return 1 + width
+    if nbytes < 1 << 6:
+        return 1 + nbytes
+    if nbytes < 1 << 14:
+        return 2 + nbytes
+    return (5 if nbytes < 1 << 32 else 9) + nbytes
+
+
+def _sdslen(ctx: Any, key: bytes) -> SimpleString:
+    """Show length, room and allocations of a key and its string."""
+    if _type_of(ctx, key) is None:
+        raise ReplyError(_NO_KEY)
+    found = dataset.string_info(ctx.server.engine, ctx.client.db, key)
+    if found is None:
+        raise ReplyError("ERR Not an sds encoded string.")
+    value, avail, of_key, of_value = found
+    return SimpleString(
+        f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {of_key}, "
+        f"val_sds_len:{len(value)}, val_sds_avail:{avail}, val_zmalloc: {of_value}"
+    )
+
+
+# --- Tables -----------------------------------------------------------------------
+
+
+def _htstats(ctx: Any, number: bytes, mode: bytes = b"") -> Verbatim:
+    """Show the figures of a database's hash table, and of its timing wheel.
+
+    The word full adds how long the chains of overflow buckets are, O(buckets).
+    """
+    if mode.lower() not in (b"", b"full"):
+        raise ReplyError("ERR syntax error")
+    engine = ctx.server.engine
+    db = _integer(number, -_I64_MAX, _I64_MAX, _NOT_INTEGER)
+    if not 0 <= db < engine.ndatabases:
+        raise ReplyError("ERR Out of range database")
+    table = engine.table_info(db)
+    lines = ["[Dictionary HT]", "Hash table 0 stats (main hash table):"]
+    if table["used"]:
+        slots = table["buckets"] * dataset.struct_sizes()["slots_per_bucket"]
+        lines += [
+            f" table size: {slots}",
+            f" number of elements: {table['used']}",
+            f" buckets: {table['buckets']}",
+            f" overflow buckets: {table['overflow']}",
+            f" bytes: {table['nbytes']}",
+        ]
+        if mode:
+            lines.append(" overflow buckets behind a bucket:")
+            lines += [
+                f"   {length}: {count} ({100 * count / table['buckets']:.2f}%)"
+                for length, count in enumerate(dataset.chain_lengths(engine, db))
+                if count
+            ]
+    else:
+        lines.append("No stats available for empty dictionaries")
+    expires = {row[0]: row[2] for row in engine.keyspace()}.get(db, 0)
+    lines += ["[Expires HT]", f" number of elements: {expires}"]
+    if table["wheel"]:
+        lines += [
+            f" timing wheel entries: {table['wheel']}",
+            f" bytes: {table['wheel_nbytes']}",
+        ]
+    return Verbatim("\n".join(lines) + "\n")
+
+
+def _htstats_key(ctx: Any, key: bytes, mode: bytes = b"") -> Verbatim:
+    """Show the figures of a value's hash table; no type of value has one yet."""
+    if _type_of(ctx, key) is None:
+        raise ReplyError(_NO_KEY)
+    raise ReplyError(
+        "ERR The value stored at the specified key is not represented using an hash "
+        "table"
+    )
+
+
+def _dict_resizing(ctx: Any, value: bytes) -> SimpleString:
+    ctx.server.engine.set_frozen(not _is_set(value))
+    return OK
+
+
+def _structsize(ctx: Any) -> str:
+    sizes = " ".join(f"{name}:{n}" for name, n in dataset.struct_sizes().items())
+    return f"bits:64 {sizes}"
+
+
+# --- Replies ----------------------------------------------------------------------
+
+_BIG_NUMBER: Final = b"1234567999999999999999999999999999999"
+_AFTER_ATTRIBUTE: Final = b"Some real reply following the attribute"
+_AFTER_PUSH: Final = b"Some real reply following the push reply"
+
+
+def _protocol(ctx: Any, kind: bytes) -> Any:
+    """Reply an example of a type of the protocol."""
+    is_resp3 = ctx.client.resp >= 3
+    plain: dict[bytes, Any] = {
+        b"string": b"Hello World",
+        b"integer": 12345,
+        b"double": 3.141,
+        b"null": None,
+        b"array": [0, 1, 2],
+        b"set": {0, 1, 2},
+        b"map": {0: False, 1: True, 2: False},
+        b"verbatim": Verbatim("This is a verbatim\nstring"),
+        b"true": True,
+        b"false": False,
+        b"bignum": RawReply(b"(%b\r\n" % _BIG_NUMBER) if is_resp3 else _BIG_NUMBER,
+    }
+    kind = kind.lower()
+    if kind in plain:
+        return plain[kind]
+    if kind == b"attrib":
+        if not is_resp3:
+            return _AFTER_ATTRIBUTE
+        head = b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n"
+        return RawReply(
+            head + b"$%d\r\n%b\r\n" % (len(_AFTER_ATTRIBUTE), _AFTER_ATTRIBUTE)
+        )
+    if kind == b"push":
+        if not is_resp3:
+            raise ReplyError("ERR RESP2 is not supported by this command")
+        # a push is no reply: what the client waits for comes after it
+        head = b">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n"
+        return RawReply(head + b"$%d\r\n%b\r\n" % (len(_AFTER_PUSH), _AFTER_PUSH))
+    raise ReplyError(
+        "ERR Wrong protocol type name. Please use one of the following: string|integer|"
+        "double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+    )
+
+
+def _error(ctx: Any, text: bytes) -> RawReply:
+    """Reply an error with any text, which is not counted as one of the server's."""
+    return RawReply(b"-%b\r\n" % text.replace(b"\r", b" ").replace(b"\n", b" "))
+
+
+def _log(ctx: Any, text: bytes) -> SimpleString:
+    shown = text.decode("utf-8", "surrogateescape")
+    ctx.server.log.warning(f"DEBUG LOG: {shown}")
+    return OK
+
+
+# --- Crashes ----------------------------------------------------------------------
+
+
+def _segfault(ctx: Any) -> None:
+    dataset.segfault()
+
+
+def _assert(ctx: Any) -> None:
+    ctx.server.log.warning("=== ASSERTION FAILED ===")
+    ctx.server.log.warning("==> DEBUG ASSERT: 1 == 2 is not true")
+    dataset.fail_assertion()
+
+
+def _panic(ctx: Any) -> None:
+    ctx.server.log.warning(
+        f"Guru Meditation: Panic called at Unixtime {int(time.time())}"
+    )
+    os.abort()
+
+
+# --- The table --------------------------------------------------------------------
+
+
+def _help(ctx: Any) -> list[SimpleString]:
+    lines = ["DEBUG <subcommand> [<argument> ...]. The subcommands:"]
+    for row in _ROWS.values():
+        lines += [row.usage, "    " + row.help]
+    return [SimpleString(line) for line in lines]
+
+
+_MANY: Final = 2**31
+_ROWS: Final = {
+    "assert": _Row(
+        0, 0, _assert, "ASSERT", "Fails an assertion, which ends the server."
+    ),
+    "dict-resizing": _Row(
+        1,
+        1,
+        _dict_resizing,
+        "DICT-RESIZING <0 | 1>",
+        "Keeps the hash tables of the databases from growing and shrinking, or not.",
+    ),
+    "digest": _Row(
+        0, 0, _digest, "DIGEST", "Shows a digest of all data, equal for equal data."
+    ),
+    "digest-value": _Row(
+        0,
+        _MANY,
+        _digest_value,
+        "DIGEST-VALUE [<key> ...]",
+        "Shows a digest of each key's value.",
+    ),
+    "error": _Row(
+        1, 1, _error, "ERROR <text>", "Replies an error with this text, code and all."
+    ),
+    "htstats": _Row(
+        1,
+        2,
+        _htstats,
+        "HTSTATS <index> [FULL]",
+        "Shows the figures of a database's hash table.",
+    ),
+    "htstats-key": _Row(
+        1,
+        2,
+        _htstats_key,
+        "HTSTATS-KEY <key> [FULL]",
+        "Shows the figures of the hash table that a value is kept in.",
+    ),
+    "log": _Row(1, 1, _log, "LOG <text>", "Writes a line into the server's log."),
+    "object": _Row(
+        1, 2, _object, "OBJECT <key> [FAST]", "Shows how a value is represented."
+    ),
+    "panic": _Row(0, 0, _panic, "PANIC", "Ends the server as if it were at a loss."),
+    "pause-cron": _Row(
+        1, 1, _pause_cron, "PAUSE-CRON <0 | 1>", "Stops the periodic work, or not."
+    ),
+    "populate": _Row(
+        1,
+        3,
+        _populate,
+        "POPULATE <count> [<prefix> [<size>]]",
+        "Adds strings key:0, key:1 ... to this database, where there are none.",
+    ),
+    "protocol": _Row(
+        1,
+        1,
+        _protocol,
+        "PROTOCOL <type>",
+        "Replies an example of a type: string, integer, double, bignum, null, array, "
+        "set, map, attrib, push, verbatim, true, false.",
+    ),
+    "sdslen": _Row(
+        1,
+        1,
+        _sdslen,
+        "SDSLEN <key>",
+        "Shows length, room and allocations of a key and its string.",
+    ),
+    "segfault": _Row(
+        0, 0, _segfault, "SEGFAULT", "Writes to memory that is not there."
+    ),
+    "set-active-expire": _Row(
+        1,
+        1,
+        _set_active_expire,
+        "SET-ACTIVE-EXPIRE <0 | 1>",
+        "With 0, deletes keys whose time is over only when they are accessed.",
+    ),
+    "sleep": _Row(
+        1,
+        1,
+        _sleep,
+        "SLEEP <seconds>",
+        "Stops the server for that long, fractions included.",
+    ),
+    "structsize": _Row(
+        0, 0, _structsize, "STRUCTSIZE", "Shows the sizes of the main C structs."
+    ),
+    "help": _Row(0, 0, _help, "HELP", "Explains the subcommands."),
+}
+
+_NO_DISK: Final = "this server does not save data yet"
+_NO_SCRIPTS: Final = "this server runs no scripts yet"
+_NO_LISTS: Final = "this server has no lists yet"
+_NO_REPLICAS: Final = "this server does not replicate yet"
+_NO_CLUSTER: Final = "this server is not part of a cluster"
+_NO_TUNING: Final = "there is nothing here that it could change"
+
+_MISSING: Final = {
+    "aof-flush-sleep": _NO_DISK,
+    "change-repl-id": _NO_REPLICAS,
+    "client-eviction": "this server does not evict clients yet",
+    "clusterlink": _NO_CLUSTER,
+    "config-rewrite-force-all": "this server does not rewrite its configuration yet",
+    "crash-and-recover": "this server does not start itself again",
+    "drop-cluster-packet-filter": _NO_CLUSTER,
+    "leak": "this server does not leak memory on demand",
+    "listpack": _NO_LISTS,
+    "loadaof": _NO_DISK,
+    "mallctl": "it is for another allocator",
+    "mallctl-str": "it is for another allocator",
+    "oom": "this server does not run out of memory on demand",
+    "quicklist": _NO_LISTS,
+    "quicklist-packed-threshold": _NO_LISTS,
+    "reload": _NO_DISK,
+    "replicate": _NO_REPLICAS,
+    "replybuffer": _NO_TUNING,
+    "restart": "this server does not start itself again",
+    "set-disable-deny-scripts": _NO_SCRIPTS,
+    "set-skip-checksum-validation": "this server reads no serialized values yet",
+    "stringmatch-test": "this server tests its patterns elsewhere",
+}

@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""INFO: what the server tells about itself, in sections of ``name:value`` lines.
+
+Names, order and formats are those of Redis 8, since tools read them. A field about a
+feature that does not exist here has the value that Redis shows while the feature is
+not in use, if that is true (no replica is connected, nothing has been evicted); a
+field whose value is not known is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, Final
+
+from fastredis.resp.values import Verbatim
+
+Field = tuple[str, object]
+
+_KB: Final = 1024
+_UNITS: Final = "KMGTP"
+_SECONDS_PER_DAY: Final = 86400
+_BITS: Final = 64 if sys.maxsize > 2**32 else 32
+# What may not stand in a name, lest it looks like the end of it.
+_UNSAFE: Final = str.maketrans("#:\r\n", "____")
+
+
+def info(ctx: Any, *names: bytes) -> Verbatim:
+    """Return the sections of these names, by default those of common interest.
+
+    Unknown names are passed over. ``default``, ``all`` and ``everything`` stand for
+    several sections; ``debug`` is in none of these. The last two differ in what modules
+    add, and there are no modules.
+    """
+    wanted: set[str] = set()
+    for name in names or (b"default",):
+        word = name.decode("latin-1").lower()
+        if word == "default":
+            wanted |= _DEFAULT
+        elif word in ("all", "everything"):
+            wanted |= _ALL
+        else:
+            wanted.add(word)
+    server = ctx.server
+    texts = [
+        f"# {title}\r\n"
+        + "".join([f"{name}:{value}\r\n" for name, value in of(server)])
+        for section, (title, of) in SECTIONS.items()
+        if section in wanted
+    ]
+    return Verbatim("\r\n".join(texts))
+
+
+# --- Formats ----------------------------------------------------------------------
+
+
+def human(nbytes: int) -> str:
+    """Write a number of bytes with a unit, as in 1.50M."""
+    if nbytes < _KB:
+        return f"{nbytes}B"
+    value, power = nbytes / _KB, 0
+    while value >= _KB and power < len(_UNITS) - 1:
+        value /= _KB
+        power += 1
+    return f"{value:.2f}{_UNITS[power]}"
+
+
+def _sized(name: str, nbytes: int) -> Iterator[Field]:
+    """Return a number of bytes, plain and with a unit."""
+    yield name, nbytes
+    yield name + "_human", human(nbytes)
+
+
+def _percent(part: float, whole: float) -> str:
+    """Write a share in percent."""
+    return f"{100 * part / whole if whole else 0:.2f}%"
+
+
+def _ratio(part: float, whole: float) -> str:
+    """Write a ratio with two decimals."""
+    return f"{part / whole if whole else 0:.2f}"
+
+
+def _safe(name: bytes) -> str:
+    """Return a name with all that it may not hold replaced."""
+    return name.decode("utf-8", "surrogateescape").translate(_UNSAFE)
+
+
+def _percentile(value: float) -> str:
+    """Write a percentile without trailing zeros."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+# --- Server -----------------------------------------------------------------------
+
+
+@cache
+def _system() -> str:
+    """Return name, release and machine of the system."""
+    name = os.uname()
+    return f"{name.sysname} {name.release} {name.machine}"
+
+
+def _executable() -> str:
+    """Return the path of the program that runs."""
+    path = sys.argv[0] if sys.argv else ""
+    return os.path.abspath(path if path and os.path.exists(path) else sys.executable)
+
+
+def _clock(ticks: float) -> str:
+    """Say what durations are measured with."""
+    if not ticks:
+        return "POSIX clock_gettime"
+    counter = "X86 TSC" if os.uname().machine in ("x86_64", "AMD64") else "ARM CNTVCT"
+    return f"{counter} @ {ticks:.0f} ticks/us"
+
+
+def _listeners(server: Any) -> Iterator[str]:
+    """Describe what is listened on."""
+    config = server.config
+    if server.port:
+        binds = "".join(f",bind={address}" for address in config["bind"])
+        yield f"name=tcp{binds},port={server.port}"
+    if config["unixsocket"]:
+        yield f"name=unix,bind={config['unixsocket']}"
+
+
+def _server(server: Any) -> Iterator[Field]:
+    from fastredis import __version__
+    from fastredis.config.spec import REDIS_VERSION
+
+    config, engine = server.config, server.engine
+    ticks, compiler = engine.platform()
+    now = time.time()
+    uptime = max(0, int(now - server.started_at))
+    yield "redis_version", REDIS_VERSION
+    yield "server_name", "fastredis"
+    yield "fastredis_version", __version__
+    yield "redis_git_sha1", "00000000"
+    yield "redis_git_dirty", 0
+    yield "redis_build_id", f"fastredis-{__version__}"
+    yield "redis_mode", "standalone"
+    yield "os", _system()
+    yield "arch_bits", _BITS
+    yield "monotonic_clock", _clock(ticks)
+    yield "multiplexing_api", "epoll" if server.uses_epoll else "libuv"
+    if any(compiler):
+        yield "gcc_version", ".".join(map(str, compiler))
+    yield "process_id", os.getpid()
+    yield "process_supervised", "no"
+    yield "run_id", server.run_id
+    yield "tcp_port", server.port
+    yield "server_time_usec", int(now * 1e6)
+    yield "uptime_in_seconds", uptime
+    yield "uptime_in_days", uptime // _SECONDS_PER_DAY
+    yield "hz", config["hz"]
+    yield "configured_hz", config["hz"]
+    yield "lru_clock", engine.stats()["lru_clock"]
+    yield "executable", _executable()
+    yield "config_file", config.file or ""
+    yield "io_threads_active", 0
+    for i, text in enumerate(_listeners(server)):
+        yield f"listener{i}", text
+
+
+# --- Clients ----------------------------------------------------------------------
+
+
+def _clients(server: Any) -> Iterator[Field]:
+    engine = server.engine
+    _, largest_in, largest_out = engine.buffers()
+    yield "connected_clients", engine.nclients
+    yield "cluster_connections", 0
+    yield "maxclients", server.config["maxclients"]
+    yield "client_recent_max_input_buffer", largest_in
+    yield "client_recent_max_output_buffer", largest_out
+    yield "blocked_clients", 0
+    yield "tracking_clients", 0
+    yield "pubsub_clients", 0
+    yield "watching_clients", 0
+    yield "clients_in_timeout_table", 0
+    yield "total_watched_keys", 0
+    yield "total_blocking_keys", 0
+    yield "total_blocking_keys_on_nokey", 0
+
+
+# --- Memory -----------------------------------------------------------------------
+
+
+def _resident() -> int:
+    """Return the process's resident memory in bytes, 0 where it cannot be known."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+@cache
+def _system_memory() -> int:
+    """Return the machine's memory in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory(server: Any) -> Iterator[Field]:
+    engine = server.engine
+    stats = engine.stats()
+    used, peak = stats["used_memory"], stats["peak_memory"]
+    resident = _resident()
+    clients, _, _ = engine.buffers()
+    tables = [engine.table_info(row[0]) for row in engine.keyspace()]
+    overhead = (
+        engine.startup_memory
+        + clients
+        + sum(table["nbytes"] + table["wheel_nbytes"] for table in tables)
+    )
+    dataset = max(0, used - overhead)
+    yield from _sized("used_memory", used)
+    if resident:
+        yield from _sized("used_memory_rss", resident)
+    yield from _sized("used_memory_peak", peak)
+    yield "used_memory_peak_perc", _percent(used, peak)
+    yield "used_memory_overhead", overhead
+    yield "used_memory_startup", engine.startup_memory
+    yield "used_memory_dataset", dataset
+    yield (
+        "used_memory_dataset_perc",
+        _percent(dataset, max(0, used - engine.startup_memory)),
+    )
+    yield from _sized("total_system_memory", _system_memory())
+    # no limit is in force, whatever the directive says: there is no eviction yet
+    yield from _sized("maxmemory", 0)
+    yield "maxmemory_policy", "noeviction"
+    if resident:
+        yield "mem_fragmentation_ratio", _ratio(resident, used)
+        yield "mem_fragmentation_bytes", resident - used
+    yield "mem_not_counted_for_evict", 0
+    yield "mem_replication_backlog", 0
+    yield "mem_total_replication_buffers", 0
+    yield "mem_clients_slaves", 0
+    yield "mem_clients_normal", clients
+    yield "mem_cluster_links", 0
+    yield "mem_aof_buffer", 0
+    yield "mem_allocator", stats["allocator"]
+    yield "active_defrag_running", 0
+    yield "lazyfree_pending_objects", stats["lazyfree_pending"]
+    yield "lazyfreed_objects", stats["lazyfree_freed"]
+
+
+# --- Persistence ------------------------------------------------------------------
+
+
+def _persistence(server: Any) -> Iterator[Field]:
+    """Tell what is true of a server that has never loaded or saved."""
+    yield "loading", 0
+    yield "async_loading", 0
+    yield "current_cow_peak", 0
+    yield "current_cow_size", 0
+    yield "current_cow_size_age", 0
+    yield "current_fork_perc", "0.00"
+    yield "current_save_keys_processed", 0
+    yield "current_save_keys_total", 0
+    yield "rdb_changes_since_last_save", server.engine.stats()["dirty"]
+    yield "rdb_bgsave_in_progress", 0
+    # Redis, too, begins with the time of its start
+    yield "rdb_last_save_time", int(server.started_at)
+    yield "rdb_last_bgsave_status", "ok"
+    yield "rdb_last_bgsave_time_sec", -1
+    yield "rdb_current_bgsave_time_sec", -1
+    yield "rdb_saves", 0
+    yield "rdb_last_cow_size", 0
+    yield "rdb_last_load_keys_expired", 0
+    yield "rdb_last_load_keys_loaded", 0
+    yield "aof_enabled", 0
+    yield "aof_rewrite_in_progress", 0
+    yield "aof_rewrite_scheduled", 0
+    yield "aof_last_rewrite_time_sec", -1
+    yield "aof_current_rewrite_time_sec", -1
+    yield "aof_last_bgrewrite_status", "ok"
+    yield "aof_rewrites", 0
+    yield "aof_rewrites_consecutive_failures", 0
+    yield "aof_last_write_status", "ok"
+    yield "aof_last_cow_size", 0
+    yield "module_fork_in_progress", 0
+    yield "module_fork_last_cow_size", 0
+
+
+# --- Stats ------------------------------------------------------------------------
+
+
+def _stats(server: Any) -> Iterator[Field]:
+    engine = server.engine
+    stats = engine.stats()
+    commands, bytes_in, bytes_out = engine.rates()
+    yield "total_connections_received", stats["connections"]
+    yield "total_commands_processed", stats["commands"]
+    yield "instantaneous_ops_per_sec", commands
+    yield "total_net_input_bytes", stats["net_in"]
+    yield "total_net_output_bytes", stats["net_out"]
+    yield "total_net_repl_input_bytes", 0
+    yield "total_net_repl_output_bytes", 0
+    yield "instantaneous_input_kbps", f"{bytes_in / _KB:.2f}"
+    yield "instantaneous_output_kbps", f"{bytes_out / _KB:.2f}"
+    yield "instantaneous_input_repl_kbps", "0.00"
+    yield "instantaneous_output_repl_kbps", "0.00"
+    yield "rejected_connections", stats["rejected_connections"]
+    yield "sync_full", 0
+    yield "sync_partial_ok", 0
+    yield "sync_partial_err", 0
+    yield "expired_subkeys", 0
+    yield "expired_keys", stats["expired_keys"]
+    yield "evicted_keys", 0
+    yield "evicted_clients", 0
+    yield "evicted_scripts", 0
+    yield "total_eviction_exceeded_time", 0
+    yield "current_eviction_exceeded_time", 0
+    yield "keyspace_hits", stats["hits"]
+    yield "keyspace_misses", stats["misses"]
+    yield "pubsub_channels", 0
+    yield "pubsub_patterns", 0
+    yield "pubsubshard_channels", 0
+    yield "latest_fork_usec", 0
+    yield "total_forks", 0
+    yield "migrate_cached_sockets", 0
+    yield "slave_expires_tracked_keys", 0
+    yield "active_defrag_hits", 0
+    yield "active_defrag_misses", 0
+    yield "active_defrag_key_hits", 0
+    yield "active_defrag_key_misses", 0
+    yield "total_active_defrag_time", 0
+    yield "current_active_defrag_time", 0
+    yield "tracking_total_keys", 0
+    yield "tracking_total_items", 0
+    yield "tracking_total_prefixes", 0
+    yield "unexpected_error_replies", 0
+    yield "total_error_replies", stats["error_replies"]
+    yield "dump_payload_sanitizations", 0
+    yield "total_reads_processed", stats["reads"]
+    yield "total_writes_processed", stats["writes"]
+    yield "io_threaded_reads_processed", 0
+    yield "io_threaded_writes_processed", 0
+    yield (
+        "client_query_buffer_limit_disconnections",
+        stats["query_limit_disconnections"],
+    )
+    yield (
+        "client_output_buffer_limit_disconnections",
+        stats["output_limit_disconnections"],
+    )
+
+
+# --- Replication, CPU, modules, cluster -------------------------------------------
+
+
+def _replication(server: Any) -> Iterator[Field]:
+    yield "role", "master"
+    yield "connected_slaves", 0
+    yield "master_failover_state", "no-failover"
+    yield "master_repl_offset", 0
+    yield "second_repl_offset", -1
+    yield "repl_backlog_active", 0
+    yield "repl_backlog_size", server.config["repl-backlog-size"]
+    yield "repl_backlog_first_byte_offset", 0
+    yield "repl_backlog_histlen", 0
+
+
+def _cpu(server: Any) -> Iterator[Field]:
+    import resource
+
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield "used_cpu_sys", f"{own.ru_stime:.6f}"
+    yield "used_cpu_user", f"{own.ru_utime:.6f}"
+    yield "used_cpu_sys_children", f"{children.ru_stime:.6f}"
+    yield "used_cpu_user_children", f"{children.ru_utime:.6f}"
+    which = getattr(resource, "RUSAGE_THREAD", None)
+    if which is not None:
+        # commands run on the thread that serves
+        main = resource.getrusage(which)
+        yield "used_cpu_sys_main_thread", f"{main.ru_stime:.6f}"
+        yield "used_cpu_user_main_thread", f"{main.ru_utime:.6f}"
+
+
+def _modules(server: Any) -> Iterable[Field]:
+    return ()
+
+
+def _cluster(server: Any) -> Iterator[Field]:
+    yield "cluster_enabled", 0
+
+
+# --- Commands and errors ----------------------------------------------------------
+
+
+def _commandstats(server: Any) -> Iterator[Field]:
+    for name, row in server.engine.commands.stats().items():
+        calls, usec, rejected, failed = row
+        yield (
+            f"cmdstat_{_safe(name)}",
+            f"calls={calls},usec={usec},usec_per_call={_ratio(usec, calls)},"
+            f"rejected_calls={rejected},failed_calls={failed}",
+        )
+
+
+def _errorstats(server: Any) -> Iterator[Field]:
+    counts, others = server.engine.error_stats()
+    for code in sorted(counts):
+        yield f"errorstat_{_safe(code)}", f"count={counts[code]}"
+    if others:
+        yield "errorstat_ERRORSTATS_OVERFLOW", f"count={others}"
+
+
+def _latencystats(server: Any) -> Iterator[Field]:
+    if not server.config["latency-tracking"]:
+        return
+    percentiles = server.config["latency-tracking-info-percentiles"]
+    names = [f"p{_percentile(p)}" for p in percentiles]
+    rows = server.engine.commands.latency_percentiles(percentiles)
+    for command, values in rows.items():
+        yield (
+            f"latency_percentiles_usec_{_safe(command)}",
+            ",".join(f"{n}={v:.3f}" for n, v in zip(names, values, strict=True)),
+        )
+
+
+# --- Keyspace, debug --------------------------------------------------------------
+
+
+def _keyspace(server: Any) -> Iterator[Field]:
+    for db, keys, expires, ttl_ms in server.engine.keyspace():
+        yield f"db{db}", f"keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry=0"
+
+
+def _debug(server: Any) -> Iterator[Field]:
+    """Return what a test finds back at its start when nothing has leaked."""
+    stats = server.engine.stats()
+    yield "debug_clients", stats["clients"]
+    yield "debug_reply_blocks", stats["reply_blocks"]
+    yield "debug_lazyfree_pending", stats["lazyfree_pending"]
+
+
+SECTIONS: Final[dict[str, tuple[str, Callable[[Any], Iterable[Field]]]]] = {
+    "server": ("Server", _server),
+    "clients": ("Clients", _clients),
+    "memory": ("Memory", _memory),
+    "persistence": ("Persistence", _persistence),
+    "stats": ("Stats", _stats),
+    "replication": ("Replication", _replication),
+    "cpu": ("CPU", _cpu),
+    "modules": ("Modules", _modules),
+    "commandstats": ("Commandstats", _commandstats),
+    "errorstats": ("Errorstats", _errorstats),
+    "latencystats": ("Latencystats", _latencystats),
+    "cluster": ("Cluster", _cluster),
+    "keyspace": ("Keyspace", _keyspace),
+    "debug": ("Debug", _debug),
+}
+_ALL: Final = SECTIONS.keys() - {"debug"}
+_DEFAULT: Final = SECTIONS.keys() - {"commandstats", "latencystats", "debug"}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""SHUTDOWN: ends the server.
+
+Nothing is executed once it is accepted, neither what follows in the same pipeline nor
+requests of other clients; replies to what came before are still sent. The client gets
+no reply but the end of its connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastredis.resp.values import NO_REPLY, ReplyError
+
+_OPTIONS = frozenset((b"nosave", b"save", b"now", b"force", b"abort"))
+
+
+def shutdown(ctx: Any, *args: bytes) -> Any:
+    """End the server.
+
+    NOW (wait for no replica) changes nothing, since there are no replicas to wait for.
+    Raises: ReplyError for options that exclude each other, and for SAVE without FORCE,
+        since nothing can be saved; with FORCE that is only logged.
+    """
+    options = {arg.lower() for arg in args}
+    if (
+        options - _OPTIONS
+        or (b"abort" in options and len(options) > 1)
+        or {b"save", b"nosave"} <= options
+    ):
+        raise ReplyError("ERR syntax error")
+    if b"abort" in options:
+        # a shutdown takes no time during which it could be aborted
+        raise ReplyError("ERR No shutdown in progress.")
+    if b"save" in options:
+        if b"force" not in options:
+            raise ReplyError(
+                "ERR SHUTDOWN SAVE is not available: this server does not save data yet"
+            )
+        ctx.server.log.warning("Nothing is saved: this server does not save data yet.")
+    ctx.hang_up()
+    ctx.server.shutdown()
+    return NO_REPLY

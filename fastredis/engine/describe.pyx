@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""What Python code sees of a client.
+
+Input and output are told as CLIENT LIST wants them:
+
+    input    qbuf         bytes waiting for their rest; for the client whose requests
+                          are being executed, the bytes that they came in
+             argv_memory  what was found of a request whose rest is to come; for the
+                          one being executed, its arguments
+    output   obl          bytes pending in the first block
+             oll, omem    the blocks behind it, and their memory
+
+Cost: about 3 us a client.
+"""
+from fastredis.core.blob cimport blob_t
+from fastredis.core.mem cimport zsize
+from fastredis.engine.client cimport (
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_FAKE,
+    CLIENT_NO_TOUCH,
+    CLIENT_TRANSPORT,
+    CLIENT_UNIX_SOCKET,
+    CLIENT_WANT_WRITE,
+    client_nbytes,
+)
+from fastredis.resp.writer cimport out_block_t, out_nbytes, out_pending, out_seal
+
+
+cdef str _text(const char *s):
+    return s.decode("utf-8", "replace")
+
+
+cdef str _blob_text(const blob_t *b):
+    return "" if b == NULL else b.data[:b.len].decode("utf-8", "replace")
+
+
+cdef size_t _argv_memory(const client_t *c) noexcept:
+    """Return the bytes of the arguments known so far."""
+    cdef size_t n = 0
+    cdef int i
+    if c == c.srv.current:
+        for i in range(c.argc):
+            n += c.argv[i].len
+    elif c.partial != NULL:
+        n = zsize(c.partial)
+        n += zsize(c.partial.offsets) if c.partial.offsets != NULL else 0
+        n += zsize(c.partial.lengths) if c.partial.lengths != NULL else 0
+    return n
+
+
+cdef dict client_describe(client_t *c):
+    """Return what is known of a client."""
+    cdef out_block_t *b
+    cdef size_t memory = out_nbytes(&c.out), first = 0, cap = 0
+    cdef int nblocks = 0
+    cdef bint is_current = c == c.srv.current
+    out_seal(&c.out)
+    b = c.out.first
+    if b != NULL:
+        first = b.nbytes
+        cap = b.nbytes if b.blob != NULL else b.cap
+        b = b.next
+        memory -= cap
+    while b != NULL:
+        nblocks += 1
+        b = b.next
+    return {
+        "id": c.id,
+        "addr": _text(c.peer),
+        "laddr": _text(c.local),
+        "fd": c.fd,
+        "name": _blob_text(c.name),
+        "age_ms": c.srv.now_ms - c.created_ms,
+        "idle_ms": c.srv.now_ms - c.active_ms,
+        "db": c.db.id,
+        "resp": c.out.resp,
+        "qbuf": c.srv.current_nbytes if is_current else c.qlen,
+        "qbuf_free": 0 if c.qbuf == NULL else c.qcap - c.qlen,
+        "output": out_pending(&c.out),
+        "output_memory": out_nbytes(&c.out),
+        "output_peak": c.out_peak,
+        "block": cap,
+        "obl": first,
+        "oll": nblocks,
+        "omem": memory if nblocks else 0,
+        "memory": client_nbytes(c),
+        "argv_memory": _argv_memory(c),
+        "cmd": "NULL" if c.last_cmd == NULL else _text(c.last_cmd.name),
+        "lib_name": _blob_text(c.lib_name),
+        "lib_ver": _blob_text(c.lib_ver),
+        "commands": c.ncommands,
+        "net_in": c.net_in,
+        "net_out": c.net_out,
+        "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
+        "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
+        "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),
+        "is_transport": bool(c.flags & CLIENT_TRANSPORT),
+        "is_fake": bool(c.flags & CLIENT_FAKE),
+        "wants_write": bool(c.flags & CLIENT_WANT_WRITE),
+    }
