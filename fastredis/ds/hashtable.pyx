@@ -18,10 +18,11 @@ not exist yet, by half the mask:
 
 When the table has more than GROW entries a bucket, the bucket nbuckets - mask/2 - 1
 is split in two by one more bit; when it has fewer than SHRINK, the last one is merged
-back. So there is no resize: an insertion moves about nine entries at the most often,
-and no command ever waits; memory follows the number of entries closely at every
-size, where doubling wastes up to half (compare ARCHITECTURE's two tables: 48 bytes a
-key just after doubling, where this takes 43).
+back. So there is no resize: an insertion moves the entries of one bucket at the most,
+and no command ever waits; memory follows the number of entries to within a segment,
+where doubling wastes up to half (a key takes 43 bytes in all, at every number of keys,
+where it would take 48 just after doubling). Only the first segment doubles up to its
+1024 buckets, since most tables are small.
 
 SCAN's cursor counts with its bits reversed: the buckets that end in the cursor's bits
 are one bucket, or its two halves after a split, and the order of visits stays the same
@@ -40,12 +41,18 @@ from libc.string cimport memcpy, memset
 
 cdef enum:
     LAST = HT_BUCKET_ENTRIES - 1
+    ALL_TAGS = (1 << HT_BUCKET_ENTRIES) - 1
     BUCKET_BYTES = 64
     # Entries a main bucket: 6.5 to grow keeps the table at 10.5 to 11.5 bytes an
     # entry with one entry in ten in an overflow bucket. 2 to shrink: hysteresis.
     GROW_NUM = 13
     GROW_DEN = 2
     SHRINK = 2
+    # Places from which ht_random draws: two buckets of a chain, and what follows them.
+    # Fewer would reach the end of a chain less, more would be taken more seldom.
+    TAIL_PLACES = 4
+    PLACES = 2 * LAST + TAIL_PLACES
+    RANDOM_TRIES = 4096
 
 
 # --- Create and free --------------------------------------------------------------
@@ -257,21 +264,19 @@ cdef void ht_replace(ht_pos_t pos, void *entry) noexcept nogil:
     ht_pack(pos.bucket.ptrs[pos.index], entry)
 
 
-cdef void _close_gap(ht_t *t, ht_bucket_t *b, ht_bucket_t *main) noexcept nogil:
-    """After a removal from main's chain, take back an overflow bucket that emptied."""
+cdef void _drop_empty(ht_t *t, ht_bucket_t *b, ht_bucket_t *main) noexcept nogil:
+    """After a removal from b, a bucket of main's chain: free b if that emptied it."""
     cdef ht_bucket_t *before = main
-    cdef ht_bucket_t *o
-    if b == main and not main.is_chained:
+    if b == main or ht_match(b, 0) != ALL_TAGS:
         return
-    while before.is_chained:
-        o = _next(before)
-        if ht_match(o, 0) == 0x1FF and not o.is_chained:
-            before.is_chained = 0
-            before.tags[LAST] = 0
-            zfree(o)
-            t.noverflow -= 1
-            return
-        before = o
+    while _next(before) != b:
+        before = _next(before)
+    if b.is_chained:
+        ht_pack(before.ptrs[LAST], _next(b))
+    else:
+        before.is_chained = 0
+    zfree(b)
+    t.noverflow -= 1
 
 
 cdef void ht_remove_at(ht_t *t, ht_pos_t pos, uint64_t hash) noexcept nogil:
@@ -279,7 +284,7 @@ cdef void ht_remove_at(ht_t *t, ht_pos_t pos, uint64_t hash) noexcept nogil:
     pos.bucket.tags[pos.index] = 0
     t.used -= 1
     if fr_unlikely(t.noverflow):
-        _close_gap(t, pos.bucket, ht_main_bucket(t, ht_index(t, hash)))
+        _drop_empty(t, pos.bucket, ht_main_bucket(t, ht_index(t, hash)))
     if t.nbuckets > 1 and t.used < t.nbuckets * SHRINK and not t.is_frozen:
         _merge(t)
 
@@ -340,34 +345,61 @@ cdef uint64_t ht_scan(
 cdef void *ht_random(const ht_t *t, rand_t *rand) noexcept nogil:
     """Return a random entry.
 
-    A bucket and one of PLACES places in its chain are drawn until the place is
-    taken, so every entry has the same chance; entries beyond PLACES in one chain
-    (a bucket holds 6 on average) are reached by the fallback.
+    A bucket and one of PLACES places in its chain are drawn until the place is taken,
+    so every entry has the same chance. Only in a chain of more than PLACES entries (a
+    bucket has 6 on average) those behind the second bucket share the last places.
     """
     cdef ht_bucket_t *b
-    cdef int place, tries
-    cdef size_t n
+    cdef void *entry
+    cdef int tries
+    cdef size_t i
     if t.used == 0:
         return NULL
-    for tries in range(4096):
+    for tries in range(RANDOM_TRIES):
         b = ht_main_bucket(t, rand_below(rand, t.nbuckets))
-        place = <int>rand_below(rand, 4 * HT_BUCKET_ENTRIES)
-        while place >= LAST and b.is_chained:
+        i = rand_below(rand, PLACES)
+        if i >= LAST and b.is_chained:
+            i -= LAST
             b = _next(b)
-            place -= LAST
-        if place < HT_BUCKET_ENTRIES and b.tags[place]:
-            if place < LAST or not b.is_chained:
-                return ht_unpack(b.ptrs[place])
-    # a nearly empty table: the first entry from a random bucket on
-    n = rand_below(rand, t.nbuckets)
+            if i >= LAST and b.is_chained:
+                entry = _random_of_tail(_next(b), i - LAST, rand)
+                if entry != NULL:
+                    return entry
+                continue
+        if i < HT_BUCKET_ENTRIES and b.tags[i]:
+            return ht_unpack(b.ptrs[i])
+    # a table that was not let shrink: the first entry from a random bucket on
+    i = rand_below(rand, t.nbuckets)
     while True:
-        b = ht_main_bucket(t, n)
-        while b != NULL:
-            for place in range(LAST if b.is_chained else HT_BUCKET_ENTRIES):
-                if b.tags[place]:
-                    return ht_unpack(b.ptrs[place])
-            b = _next(b)
-        n = n + 1 if n + 1 < t.nbuckets else 0
+        entry = _nth_of_chain(ht_main_bucket(t, i), 0)
+        if entry != NULL:
+            return entry
+        i = i + 1 if i + 1 < t.nbuckets else 0
+
+
+cdef void *_nth_of_chain(const ht_bucket_t *b, size_t n) noexcept nogil:
+    """Return an entry by its number in a chain, or NULL."""
+    cdef int i
+    while b != NULL:
+        for i in range(LAST if b.is_chained else HT_BUCKET_ENTRIES):
+            if b.tags[i]:
+                if n == 0:
+                    return ht_unpack(b.ptrs[i])
+                n -= 1
+        b = _next(b)
+    return NULL
+
+
+cdef void *_random_of_tail(
+    const ht_bucket_t *b, size_t place, rand_t *rand
+) noexcept nogil:
+    """Return the entry at a place of what follows a chain's second bucket, or NULL."""
+    cdef size_t n = 0
+    while _nth_of_chain(b, n) != NULL:
+        n += 1
+    if n > TAIL_PLACES:
+        place = rand_below(rand, n)
+    return _nth_of_chain(b, place)
 
 
 cdef int ht_visit_hash40(
@@ -375,8 +407,8 @@ cdef int ht_visit_hash40(
 ) noexcept nogil:
     """Visit the entries whose hash agrees in its low 40 bits; usually one.
 
-    visit is called after the search of each bucket's entries and may remove the
-    entry it is given, but nothing else; only the first eight are visited.
+    visit is called after the search and may remove the entry it is given, but nothing
+    else; only the first eight are visited (nine would be an accident of 2**-300).
     """
     cdef void *found[8]
     cdef int nfound = 0, i
@@ -428,6 +460,7 @@ cdef void ht_check(const ht_t *t) noexcept nogil:
     for i in range(t.nbuckets):
         b = ht_main_bucket(t, i)
         while b != NULL:
+            fr_assert(b == ht_main_bucket(t, i) or ht_match(b, 0) != ALL_TAGS)
             for j in range(LAST if b.is_chained else HT_BUCKET_ENTRIES):
                 if b.tags[j]:
                     k = t.key_of(ht_unpack(b.ptrs[j]), &n)

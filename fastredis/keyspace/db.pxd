@@ -49,6 +49,7 @@ cdef struct keyspace_t:
     bint is_active_expire   # DEBUG SET-ACTIVE-EXPIRE
     bint is_lazy_expire     # free expired values on the other thread
     bint is_no_touch        # reads leave the access time alone
+    int expire_db           # the database whose turn ks_expire_cycle takes next
     rand_t rand
     # counters
     uint64_t hits

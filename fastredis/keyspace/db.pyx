@@ -17,15 +17,15 @@ tick if OBJ_F_LAG is clear, somewhere before if it is set. So
                       entry at its time and clears LAG; without, drops the stale one.
 
 Stale entries (keys deleted and set again) are bounded: when there are more than twice
-as many entries as keys with an expiry, the wheel is rebuilt. The old one is drained
-into a new one a few entries at each turn and at each addition; OBJ_F_WHEEL says which
-of the two holds a key's entry.
+as many entries as keys with an expiry, the wheel is rebuilt; so it is when the clock
+has jumped. The old one is drained into a new one a few entries at each turn and at each
+addition; OBJ_F_WHEEL says which of the two holds a key's entry.
 
 Cost: find, set, delete O(1). Threads: main thread only.
 """
 from fastredis.core.blob cimport blob_release
 from fastredis.core.clock cimport clock_mono_ns
-from fastredis.core.mem cimport zcalloc, zfree
+from fastredis.core.mem cimport zcalloc, zfree, zmalloc
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK, fr_assert, fr_likely, fr_unlikely
 from fastredis.ds.hashtable cimport (
@@ -51,10 +51,12 @@ from fastredis.ds.hashtable cimport (
     ht_walk,
 )
 from fastredis.keyspace.expire cimport (
-    WHEEL_CLOCK_BACK,
+    WHEEL_DONE,
     WHEEL_MORE,
+    WHEEL_REBUILD,
     wheel_add,
     wheel_advance,
+    wheel_check,
     wheel_drain,
     wheel_free,
     wheel_len,
@@ -129,17 +131,17 @@ cdef void _free_visit(void *ctx, void *entry) noexcept nogil:
     obj_free(<obj_t *>entry)
 
 
-cdef void _free_table(void *table) noexcept nogil:
-    ht_walk(<ht_t *>table, _free_visit, NULL)
-    ht_free(<ht_t *>table)
-
-
-cdef void _free_wheels(db_t *db) noexcept nogil:
+cdef void _free_contents(db_t *db) noexcept nogil:
+    """Free a database's table, its objects and its wheels; db is left as it is."""
+    ht_walk(db.keys, _free_visit, NULL)
+    ht_free(db.keys)
     wheel_free(db.wheel)
     wheel_free(db.draining)
-    db.wheel = NULL
-    db.draining = NULL
-    db.nexpires = 0
+
+
+cdef void _free_flushed(void *db) noexcept nogil:
+    _free_contents(<db_t *>db)
+    zfree(db)
 
 
 cdef void ks_free(keyspace_t *ks) noexcept nogil:
@@ -148,8 +150,7 @@ cdef void ks_free(keyspace_t *ks) noexcept nogil:
     if ks == NULL:
         return
     for i in range(ks.ndbs):
-        _free_table(ks.dbs[i].keys)
-        _free_wheels(&ks.dbs[i])
+        _free_contents(&ks.dbs[i])
     zfree(ks.dbs)
     zfree(ks)
 
@@ -198,27 +199,32 @@ cdef void _wheel_put(
     db_t *db, obj_t *o, uint64_t hash, int64_t expire_ms
 ) noexcept nogil:
     """Add the entry that matters from now on."""
-    cdef size_t n
     if db.wheel == NULL:
         db.wheel = wheel_new(db.ks.now_ms)
+    _enter(db, o, hash, expire_ms)
+    if db.draining != NULL:
+        _drain(db, DRAIN_PER_ADD)
+    elif _is_stale(db):
+        _rebuild(db)
+
+
+cdef inline void _enter(
+    db_t *db, obj_t *o, uint64_t hash, int64_t expire_ms
+) noexcept nogil:
     wheel_add(db.wheel, hash & HASH40, expire_ms)
     o.flags &= ~(OBJ_F_LAG | OBJ_F_WHEEL)
     if db.wheel_gen:
         o.flags |= OBJ_F_WHEEL
-    if db.draining != NULL:
-        _drain(db, DRAIN_PER_ADD)
-    else:
-        n = wheel_len(db.wheel)
-        if n > STALE_MIN and n - STALE_MIN > STALE_FACTOR * (db.nexpires + 1):
-            _rebuild(db)
+
+
+cdef inline bint _is_stale(const db_t *db) noexcept nogil:
+    """Return whether most of the wheel's entries must be stale."""
+    return wheel_len(db.wheel) > STALE_MIN + STALE_FACTOR * (db.nexpires + 1)
 
 
 cdef void _rebuild(db_t *db) noexcept nogil:
-    """Start a new wheel; what the old one holds is looked at step by step."""
-    if db.draining != NULL:
-        # both would have to be drained: finish the older one first
-        while db.draining != NULL:
-            _drain(db, DRAIN_PER_TURN)
+    """Start a new wheel, while none is being drained; what the old one holds is looked
+    at step by step."""
     db.draining = db.wheel
     db.wheel = wheel_new(db.ks.now_ms)
     db.wheel_gen ^= 1
@@ -236,9 +242,7 @@ cdef void _drain_visit(void *ctx, void *entry) noexcept nogil:
     if ((o.flags & OBJ_F_WHEEL) != 0) == (db.wheel_gen != 0):
         return
     k = obj_key(o, &n)
-    wheel_add(db.wheel, keyhash(k, n) & HASH40, when)
-    o.flags ^= OBJ_F_WHEEL
-    o.flags &= ~OBJ_F_LAG
+    _enter(db, o, keyhash(k, n), when)
 
 
 cdef void _drain_fire(void *ctx, uint64_t payload) noexcept nogil:
@@ -264,17 +268,13 @@ cdef void _fire_visit(void *ctx, void *entry) noexcept nogil:
     if when > db.ks.now_ms:
         if o.flags & OBJ_F_LAG:
             key.ptr = obj_key(o, &key.len)
-            wheel_add(db.wheel, keyhash(key.ptr, key.len) & HASH40, when)
-            o.flags &= ~(OBJ_F_LAG | OBJ_F_WHEEL)
-            if db.wheel_gen:
-                o.flags |= OBJ_F_WHEEL
+            _enter(db, o, keyhash(key.ptr, key.len), when)
         return
     key.ptr = obj_key(o, &key.len)
     key.hash = keyhash(key.ptr, key.len)
     db.ks.expired_keys += 1
     db.ks.expired_active += 1
-    _remove(db, _locate(db, &key), key.hash,
-            db.ks.is_lazy_expire)
+    _remove(db, _locate(db, &key), key.hash, db.ks.is_lazy_expire)
 
 
 cdef void _fire(void *ctx, uint64_t payload) noexcept nogil:
@@ -282,40 +282,47 @@ cdef void _fire(void *ctx, uint64_t payload) noexcept nogil:
     ht_visit_hash40(db.keys, payload, _fire_visit, ctx)
 
 
+cdef bint _expire_db(db_t *db, uint64_t end_ns) noexcept nogil:
+    """Delete what is due; return whether the time was up before all was done."""
+    cdef int64_t now_ms = db.ks.now_ms
+    cdef size_t budget
+    cdef wheel_state_t state
+    while True:
+        state = WHEEL_DONE
+        budget = EXPIRE_STEP
+        if db.draining != NULL:
+            state = wheel_advance(db.draining, now_ms, &budget, _fire, db)
+        if state != WHEEL_MORE:
+            budget = EXPIRE_STEP
+            state = wheel_advance(db.wheel, now_ms, &budget, _fire, db)
+        if state != WHEEL_MORE:
+            break
+        if clock_mono_ns() >= end_ns:
+            return True
+    if db.draining != NULL:
+        _drain(db, DRAIN_PER_TURN)
+    elif db.nexpires == 0 and not _is_stale(db):
+        wheel_free(db.wheel)    # all of its few entries are stale
+        db.wheel = NULL
+    elif state == WHEEL_REBUILD or _is_stale(db):
+        _rebuild(db)
+    return False
+
+
 cdef bint ks_expire_cycle(keyspace_t *ks, uint64_t max_ns) noexcept nogil:
     """Delete what is due; return whether the time was up before all was done."""
-    cdef uint64_t end = clock_mono_ns() + max_ns
+    cdef uint64_t end_ns
     cdef int i
-    cdef size_t budget
     cdef db_t *db
-    cdef wheel_state_t state
     if not ks.is_active_expire:
         return False
+    end_ns = clock_mono_ns() + max_ns
     for i in range(ks.ndbs):
-        db = &ks.dbs[i]
-        if db.wheel == NULL:
-            continue
-        while True:
-            budget = EXPIRE_STEP
-            if db.draining != NULL:
-                state = wheel_advance(db.draining, ks.now_ms, &budget, _fire, db)
-                if state == WHEEL_MORE:
-                    if clock_mono_ns() >= end:
-                        return True
-                    continue
-                budget = EXPIRE_STEP
-            state = wheel_advance(db.wheel, ks.now_ms, &budget, _fire, db)
-            if state == WHEEL_CLOCK_BACK:
-                _rebuild(db)
-            elif state != WHEEL_MORE:
-                break
-            if clock_mono_ns() >= end:
-                return True
-        if db.draining != NULL:
-            _drain(db, DRAIN_PER_TURN)
-        if db.nexpires == 0 and db.draining == NULL and wheel_len(db.wheel) == 0:
-            wheel_free(db.wheel)
-            db.wheel = NULL
+        db = &ks.dbs[ks.expire_db]
+        # the next database has its turn, now or, if the time is up, in the next cycle
+        ks.expire_db = ks.expire_db + 1 if ks.expire_db + 1 < ks.ndbs else 0
+        if db.wheel != NULL and _expire_db(db, end_ns):
+            return True
     return False
 
 
@@ -376,8 +383,7 @@ cdef void _dispose(obj_t *o, bint is_lazy) noexcept nogil:
 cdef void _expire_now(db_t *db, const dbkey_t *key) noexcept nogil:
     """Delete a key that a reader found to be past its time."""
     db.ks.expired_keys += 1
-    _remove(db, _locate(db, key), key.hash,
-            db.ks.is_lazy_expire)
+    _remove(db, _locate(db, key), key.hash, db.ks.is_lazy_expire)
 
 
 cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil:
@@ -580,14 +586,18 @@ cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil:
 
 cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil:
     """Delete all keys; is_async: free them on the other thread."""
-    cdef ht_t *table = db.keys
-    cdef size_t n = table.used
-    db.keys = ht_new(obj_key_of)
-    _free_wheels(db)
+    cdef db_t *flushed
+    cdef size_t n = db.keys.used
     if is_async and n:
-        lazyfree_submit(_free_table, table, n)
+        flushed = <db_t *>zmalloc(sizeof(db_t))
+        flushed[0] = db[0]
+        lazyfree_submit(_free_flushed, flushed, n)
     else:
-        _free_table(table)
+        _free_contents(db)
+    db.keys = ht_new(obj_key_of)
+    db.wheel = NULL
+    db.draining = NULL
+    db.nexpires = 0
     return n
 
 
@@ -780,3 +790,8 @@ cdef void db_check(db_t *db) noexcept nogil:
         fr_assert(db.wheel != NULL)
         fr_assert(wheel_len(db.wheel) + (
             wheel_len(db.draining) if db.draining != NULL else 0) >= n)
+    if db.wheel != NULL:
+        wheel_check(db.wheel)
+    if db.draining != NULL:
+        fr_assert(db.wheel != NULL)
+        wheel_check(db.draining)
