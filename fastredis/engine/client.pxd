@@ -83,6 +83,7 @@ cdef struct server_t:
     int64_t now_us                      # wall clock, as of the batch being executed
     int64_t now_ms
     out_pool_t pool
+    size_t nquery_buffers               # clients with a qbuf
     void *commands                      # cmd_table_t, engine/table.pyx
     client_t *clients                   # all that are connected, doubly linked
     size_t nclients
@@ -125,12 +126,12 @@ cdef struct client_t:
     int error_count                     # errors replied by the command being executed
     uint64_t id
     # --- input that waits for its rest
-    char *qbuf                          # NULL while nothing waits
+    char *qbuf                          # NULL until something had to wait
     size_t qlen
     size_t qcap
     size_t qneed                        # no use parsing before qlen reaches this
     partial_t *partial                  # arguments already found in qbuf, or NULL
-    size_t qpeak                        # largest qlen lately
+    size_t qpeak                        # largest qlen since the last client_trim
     # --- output
     void (*flush)(client_t *c) noexcept nogil   # sends c.out
     client_t *next_write
@@ -171,6 +172,8 @@ cdef void client_free(client_t *c) noexcept nogil
 cdef void client_queue_write(client_t *c) noexcept nogil
 # over an output limit? Then the client is closed and True returned
 cdef bint client_check_output_limit(client_t *c) noexcept nogil
+# give back room of the query buffer that was not used lately
+cdef void client_trim(client_t *c) noexcept nogil
 # back to the state of a new connection (RESET)
 cdef void client_reset(client_t *c) noexcept nogil
 cdef size_t client_nbytes(const client_t *c) noexcept nogil

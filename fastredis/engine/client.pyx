@@ -16,7 +16,7 @@ Threads: the thread that executes commands.
 """
 from fastredis.core.blob cimport blob_nbytes, blob_release
 from fastredis.core.clock cimport clock_wall_us
-from fastredis.core.mem cimport zcalloc, zfree, zsize
+from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
 from fastredis.keyspace.db cimport ks_set_clock
 from fastredis.resp.parser cimport partial_free
 from fastredis.resp.writer cimport out_clear, out_nbytes, out_pending
@@ -24,6 +24,11 @@ from fastredis.resp.writer cimport out_clear, out_nbytes, out_pending
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
 
+
+cdef enum:
+    QUERY_BUFFER_MIN = 16 * 1024        # room left for a read
+    QUERY_BUFFER_TRIM = 32 * 1024       # smaller ones are not worth a reallocation
+    QUERY_BUFFER_IDLE_MS = 2000
 
 # --- Server -----------------------------------------------------------------------
 
@@ -87,7 +92,9 @@ cdef void client_free(client_t *c) noexcept nogil:
         close(c.fd)
     out_clear(&c.out)
     partial_free(c.partial)
-    zfree(c.qbuf)
+    if c.qbuf != NULL:
+        zfree(c.qbuf)
+        c.srv.nquery_buffers -= 1
     blob_release(c.name)
     blob_release(c.lib_name)
     blob_release(c.lib_ver)
@@ -164,6 +171,26 @@ cdef bint client_check_output_limit(client_t *c) noexcept nogil:
     c.srv.stats.output_limit_disconnections += 1
     client_close(c)
     return True
+
+
+cdef void client_trim(client_t *c) noexcept nogil:
+    """Shrink a query buffer to what was used since the last call, or free it."""
+    cdef size_t want = c.qlen + QUERY_BUFFER_MIN
+    cdef bint is_idle = c.srv.now_ms - c.active_ms > QUERY_BUFFER_IDLE_MS
+    if c.qbuf == NULL:
+        return
+    if c.qlen == 0 and is_idle:
+        zfree(c.qbuf)
+        c.qbuf = NULL
+        c.qcap = 0
+        c.srv.nquery_buffers -= 1
+    elif c.qcap > QUERY_BUFFER_TRIM and (is_idle or c.qlen == 0):
+        if not is_idle and c.qpeak > want:
+            want = c.qpeak
+        if want < c.qcap / 2:
+            c.qbuf = <char *>zrealloc(c.qbuf, want)
+            c.qcap = zsize(c.qbuf)
+    c.qpeak = c.qlen
 
 
 cdef size_t client_nbytes(const client_t *c) noexcept nogil:

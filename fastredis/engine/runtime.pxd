@@ -25,6 +25,6 @@ cdef class Engine:
     cdef public object server           # the fastredis.server.Server, or None
     cdef client_t *fake                 # executes Engine.call
     cdef int nested                     # calls within calls
-    cdef int64_t next_idle_check_ms
+    cdef int64_t next_check_ms
     cdef meter_t meter
     cdef public size_t startup_memory   # in use when the server began to serve

@@ -33,6 +33,7 @@ from fastredis.engine.client cimport (
     client_nbytes,
     client_new,
     client_select,
+    client_trim,
     server_t,
     server_update_clock,
 )
@@ -87,7 +88,7 @@ from fastredis.resp.values import ReplyError
 
 cdef enum:
     EXPIRE_SLICE_NS = 1000000           # of expiry work between two looks at sockets
-    IDLE_CHECK_MS = 1000
+    CLIENTS_CHECK_MS = 100              # between two walks over the clients
     RATE_PERIOD_NS = 100000000          # between two samples of a rate
 
 cdef extern from *:
@@ -198,9 +199,9 @@ cdef class Engine:
         with nogil:
             server_update_clock(&self.srv)
             more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
-            if self.srv.now_ms >= self.next_idle_check_ms:
-                _close_idle(&self.srv)
-                self.next_idle_check_ms = self.srv.now_ms + IDLE_CHECK_MS
+            if self.srv.now_ms >= self.next_check_ms:
+                _check_clients(&self.srv)
+                self.next_check_ms = self.srv.now_ms + CLIENTS_CHECK_MS
             client_free_closing(&self.srv)
         if clock_mono_ns() - self.meter.at_ns >= RATE_PERIOD_NS:
             _sample_rates(&self.srv, &self.meter, self.commands.total_calls())
@@ -508,16 +509,22 @@ cdef void _free_clients(server_t *srv) noexcept:
     client_free_closing(srv)
 
 
-cdef void _close_idle(server_t *srv) noexcept nogil:
-    """Close the clients that have been idle for too long; note the memory's peak."""
+cdef void _check_clients(server_t *srv) noexcept nogil:
+    """Close clients that are idle for too long, trim buffers, note the memory's peak.
+
+    The walk is left out when there is neither a time limit nor a buffer.
+    """
     cdef client_t *c = srv.clients
     cdef client_t *following
     cdef size_t used = zused_memory()
     if used > srv.stats.peak_memory:
         srv.stats.peak_memory = used
-    while c != NULL and srv.idle_timeout_ms:
+    if srv.idle_timeout_ms == 0 and srv.nquery_buffers == 0:
+        return
+    while c != NULL:
         following = c.next
-        if srv.now_ms - c.active_ms > srv.idle_timeout_ms:
+        client_trim(c)
+        if srv.idle_timeout_ms and srv.now_ms - c.active_ms > srv.idle_timeout_ms:
             client_close(c)
         c = following
 

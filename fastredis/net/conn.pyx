@@ -4,11 +4,12 @@ r"""Input of a client, whatever it comes by.
     nothing waits:  socket --> shared buffer --> execute;  a cut-off rest --> c.qbuf
     a rest waits:   socket --> c.qbuf + qlen --> execute from c.qbuf's start
 
-So a client has a buffer of its own only while it is in the middle of a request. The
+So a client gets a buffer of its own only when it is in the middle of a request. The
 parser says how long the request will be (c.qneed), and c.qbuf grows towards that at
-most twice as fast as bytes come in.
+most twice as fast as bytes come in. It is kept for the next such request, shrinks when
+that turns out smaller, and goes when the client is idle (client_trim).
 """
-from fastredis.core.mem cimport zfree, zsize, ztryrealloc
+from fastredis.core.mem cimport zsize, ztryrealloc
 from fastredis.engine.client cimport (
     CLIENT_CLOSE_ASAP,
     CLIENT_IN_WRITE_LIST,
@@ -32,30 +33,31 @@ cdef bint _reserve(client_t *c, size_t cap) noexcept nogil:
     if p == NULL:
         client_close(c)
         return False
+    if c.qbuf == NULL:
+        c.srv.nquery_buffers += 1
     c.qbuf = p
     c.qcap = zsize(p)
     return True
 
 
-cdef void _drop_buffer(client_t *c) noexcept nogil:
-    zfree(c.qbuf)
-    c.qbuf = NULL
-    c.qlen = c.qcap = 0
+cdef size_t _room_for(const client_t *c, size_t qlen) noexcept nogil:
+    """Return how large c.qbuf is to be when qlen bytes wait in it."""
+    cdef size_t want = qlen + READ_MIN
+    cdef size_t most = 2 * qlen + GROW_STEP
+    if c.qneed > want:
+        want = c.qneed if c.qneed < most else most
+    return want
 
 
 cdef bint conn_read_buffer(
     client_t *c, char *shared, size_t nshared, char **buf_out, size_t *room_out
 ) noexcept nogil:
     """Say where the next read of the client goes."""
-    cdef size_t want
     if c.qlen == 0:
         buf_out[0] = shared
         room_out[0] = nshared
         return True
-    want = c.qlen + READ_MIN
-    if c.qneed > want:
-        want = c.qneed if c.qneed < 2 * c.qlen + GROW_STEP else 2 * c.qlen + GROW_STEP
-    if not _reserve(c, want):
+    if not _reserve(c, _room_for(c, c.qlen)):
         return False
     buf_out[0] = c.qbuf + c.qlen
     room_out[0] = c.qcap - c.qlen
@@ -76,7 +78,7 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
         rest = nbytes - used
         if rest == 0 or c.flags & CLIENT_CLOSE_ASAP:
             return
-        if not _reserve(c, rest):
+        if not _reserve(c, _room_for(c, rest)):
             return
         memcpy(c.qbuf, buf + used, rest)
         c.qlen = rest
@@ -88,14 +90,13 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
         else:
             used = engine_feed(c, c.qbuf, c.qlen)
             rest = c.qlen - used
+            if c.qlen > c.qpeak:
+                c.qpeak = c.qlen
+            c.qlen = rest
             if rest == 0 or c.flags & CLIENT_CLOSE_ASAP:
-                _drop_buffer(c)
                 return
             if used:
                 memmove(c.qbuf, c.qbuf + used, rest)
-                c.qlen = rest
-    if rest > c.qpeak:
-        c.qpeak = rest
     if rest > srv.query_buffer_limit:
         srv.stats.query_limit_disconnections += 1
         client_close(c)
