@@ -65,7 +65,7 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.config",
     "fastredis.admin.debug",
     "fastredis.admin.info",
-    "fastredis.admin.object",
+    "fastredis.admin.object_help",
     "fastredis.admin.shutdown",
 )
 

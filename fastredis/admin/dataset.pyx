@@ -282,4 +282,4 @@ def segfault():
 def fail_assertion():
     """Fail an assertion, which ends the process with SIGABRT."""
     with nogil:
-        fr_assert(1 == 2)
+        fr_assert(False)

@@ -321,7 +321,7 @@ def _segfault(ctx: Any) -> None:
 
 def _assert(ctx: Any) -> None:
     ctx.server.log.warning("=== ASSERTION FAILED ===")
-    ctx.server.log.warning("==> DEBUG ASSERT: 1 == 2 is not true")
+    ctx.server.log.warning("==> DEBUG ASSERT was asked for")
     dataset.fail_assertion()
 
 

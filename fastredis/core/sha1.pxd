@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""SHA-1, for digests that other servers compute alike; not for secrets. See sha1.pyx."""
+"""SHA-1, for digests that other servers compute alike, not for secrets."""
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
@@ -16,4 +16,5 @@ cdef void sha1_update(sha1_t *h, const void *data, size_t nbytes) noexcept nogil
 # digest_out: SHA1_NBYTES bytes
 cdef void sha1_final(sha1_t *h, unsigned char *digest_out) noexcept nogil
 # the three in one
-cdef void sha1(const void *data, size_t nbytes, unsigned char *digest_out) noexcept nogil
+cdef void sha1(
+    const void *data, size_t nbytes, unsigned char *digest_out) noexcept nogil

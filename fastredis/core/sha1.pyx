@@ -100,7 +100,9 @@ cdef void sha1_final(sha1_t *h, unsigned char *digest_out) noexcept nogil:
         digest_out[i] = (h.state[i // 4] >> (24 - 8 * (i % 4))) & 255
 
 
-cdef void sha1(const void *data, size_t nbytes, unsigned char *digest_out) noexcept nogil:
+cdef void sha1(
+    const void *data, size_t nbytes, unsigned char *digest_out
+) noexcept nogil:
     """Write the digest of some bytes, which may be where it is written."""
     cdef sha1_t h
     sha1_init(&h)

@@ -168,7 +168,7 @@ def test_cron_can_be_paused(client: RawClient) -> None:
     [
         (["3"], "key:2", b"value:2"),
         (["3", "k"], "k:0", b"value:0"),
-        (["3", "k", "4"], "k:1", b"valu"),
+        (["3", "k", "3"], "k:1", b"val"),
         (["3", "", "10"], ":1", b"value:1\0\0\0"),
         (["3", "k", "1024"], "k:1", b"value:1" + bytes(1017)),
         (["3", "k", "1025"], "k:1", b"value:1" + bytes(1018)),
