@@ -37,8 +37,8 @@ cdef extern from *:
                 a = keyhash_r4(p);
                 b = keyhash_r4(p + n - 4);
             } else if (n > 0) {
-                a = ((uint64_t)(uint8_t)p[0] << 16) | ((uint64_t)(uint8_t)p[n >> 1] << 8)
-                    | (uint8_t)p[n - 1];
+                a = ((uint64_t)(uint8_t)p[0] << 16)
+                    | ((uint64_t)(uint8_t)p[n >> 1] << 8) | (uint8_t)p[n - 1];
                 b = 0;
             } else {
                 a = b = 0;
@@ -71,7 +71,9 @@ cdef extern from *:
     """
     ctypedef struct keyseed_t:
         uint64_t w[4]
-    uint64_t keyhash_raw "keyhash"(const keyseed_t *seed, const char *p, size_t n) noexcept nogil
+    uint64_t keyhash_raw "keyhash"(
+        const keyseed_t *seed, const char *p, size_t n
+    ) noexcept nogil
 
     bint keyhash_equal(const char *a, const char *b, size_t n) noexcept nogil
 

@@ -44,8 +44,12 @@ cdef struct ht_pos_t:
 cdef ht_t *ht_new(ht_key_fn key_of) noexcept nogil
 # frees the table, not the entries; NULL is allowed
 cdef void ht_free(ht_t *t) noexcept nogil
-cdef void *ht_find(const ht_t *t, const char *key, size_t nbytes, uint64_t hash) noexcept nogil
-cdef ht_pos_t ht_locate(const ht_t *t, const char *key, size_t nbytes, uint64_t hash) noexcept nogil
+cdef void *ht_find(
+    const ht_t *t, const char *key, size_t nbytes, uint64_t hash
+) noexcept nogil
+cdef ht_pos_t ht_locate(
+    const ht_t *t, const char *key, size_t nbytes, uint64_t hash
+) noexcept nogil
 # entry: its key must not be in the table yet
 cdef void ht_insert(ht_t *t, void *entry, uint64_t hash) noexcept nogil
 # put another entry with the same key where pos is
@@ -54,11 +58,15 @@ cdef void ht_replace(ht_pos_t pos, void *entry) noexcept nogil
 cdef void ht_remove_at(ht_t *t, ht_pos_t pos, uint64_t hash) noexcept nogil
 cdef void ht_walk(const ht_t *t, ht_visit_fn visit, void *ctx) noexcept nogil
 # one step of SCAN: visits the buckets of cursor, returns the next cursor, 0 at the end
-cdef uint64_t ht_scan(const ht_t *t, uint64_t cursor, ht_visit_fn visit, void *ctx) noexcept nogil
+cdef uint64_t ht_scan(
+    const ht_t *t, uint64_t cursor, ht_visit_fn visit, void *ctx
+) noexcept nogil
 # each entry about as likely as any other; NULL when empty
 cdef void *ht_random(const ht_t *t, rand_t *rand) noexcept nogil
 # entries whose hash has the low 40 bits hash40; returns how many were visited
-cdef int ht_visit_hash40(const ht_t *t, uint64_t hash40, ht_visit_fn visit, void *ctx) noexcept nogil
+cdef int ht_visit_hash40(
+    const ht_t *t, uint64_t hash40, ht_visit_fn visit, void *ctx
+) noexcept nogil
 cdef size_t ht_nbytes(const ht_t *t) noexcept nogil
 # walk every invariant; ends the process on a violation
 cdef void ht_check(const ht_t *t) noexcept nogil

@@ -35,7 +35,7 @@ reversed cursor.
 """
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zalloc_aligned, zcalloc, zfree, zmalloc, zrealloc, zsize
-from fastredis.core.rand cimport rand_below, rand_next
+from fastredis.core.rand cimport rand_below
 from fastredis.core.status cimport fr_assert, fr_unlikely
 from libc.string cimport memcpy, memset
 
@@ -351,11 +351,11 @@ cdef void *ht_random(const ht_t *t, rand_t *rand) noexcept nogil:
     """
     cdef ht_bucket_t *b
     cdef void *entry
-    cdef int tries
+    cdef int _tries
     cdef size_t i
     if t.used == 0:
         return NULL
-    for tries in range(RANDOM_TRIES):
+    for _tries in range(RANDOM_TRIES):
         b = ht_main_bucket(t, rand_below(rand, t.nbuckets))
         i = rand_below(rand, PLACES)
         if i >= LAST and b.is_chained:

@@ -26,15 +26,21 @@ cdef enum:
 
 # the arguments first, first + step ... below end as keys, up to ARG_KEYS_BATCH of them,
 # with their memory on its way; returns how many
-cdef int arg_keys(client_t *c, int first, int step, int end, dbkey_t *keys) noexcept nogil
+cdef int arg_keys(
+    client_t *c, int first, int step, int end, dbkey_t *keys
+) noexcept nogil
 # case-insensitive; word in lower case
 cdef bint arg_is(client_t *c, int i, const char *word) noexcept nogil
 # "ERR value is not an integer or out of range"
 cdef status_t arg_i64_or_reply(client_t *c, int i, int64_t *value_out) noexcept nogil
 # the same with another error text
-cdef status_t arg_i64_or_error(client_t *c, int i, const char *error, int64_t *value_out) noexcept nogil
+cdef status_t arg_i64_or_error(
+    client_t *c, int i, const char *error, int64_t *value_out
+) noexcept nogil
 # "ERR value is out of range, must be positive" or "... value is not an integer ..."
-cdef status_t arg_range_or_reply(client_t *c, int i, int64_t low, int64_t high, int64_t *value_out) noexcept nogil
+cdef status_t arg_range_or_reply(
+    client_t *c, int i, int64_t low, int64_t high, int64_t *value_out
+) noexcept nogil
 # "ERR value is not a valid float"
 cdef status_t arg_double_or_reply(client_t *c, int i, double *value_out) noexcept nogil
 # a database index; "ERR value is not an integer ..." or "ERR DB index is out of range"

@@ -152,7 +152,7 @@ cdef struct client_t:
     client_t *next
     client_t *prev
     PyObject *protocol                  # owned; CLIENT_TRANSPORT clients
-    void (*release)(client_t *c) noexcept nogil # before it is freed; may be NULL
+    void (*release)(client_t *c) noexcept nogil  # before it is freed; may be NULL
 
 # --- Server -------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ cdef extern from *:
     #define ERR_STRING_TOO_LONG \
         "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
     #define ERR_NO_AUTH "NOAUTH Authentication required."
-    #define ERR_WRONG_PASS "WRONGPASS invalid username-password pair or user is disabled."
+    #define ERR_WRONG_PASS \
+        "WRONGPASS invalid username-password pair or user is disabled."
     #define ERR_NO_PROTO "NOPROTO unsupported protocol version"
     #define ERR_DB_RANGE "ERR DB index is out of range"
     #define ERR_SAME_OBJECT "ERR source and destination objects are the same"

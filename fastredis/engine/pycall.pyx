@@ -4,8 +4,8 @@ r"""Commands whose handler is a Python function.
     client_t: argv --> bytes --> handler(ctx, *args) --> value --> write_value --> reply
 
 The GIL is taken for the call alone. What a handler raises never goes further: a
-ReplyError is the reply; any other exception is logged with its traceback, and the client
-is told that the command failed.
+ReplyError is the reply; any other exception is logged with its traceback, and the
+client is told that the command failed.
 """
 from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -187,7 +187,8 @@ cdef void _reply_exception(client_t *c, object error) noexcept:
     if isinstance(error, _ReplyError):
         raw = str(error).encode("utf-8", "surrogateescape")
     else:
-        raw = f"ERR {type(error).__name__} in command: {error}".encode("utf-8", "replace")
+        text = f"ERR {type(error).__name__} in command: {error}"
+        raw = text.encode("utf-8", "replace")
     reply_error_len(c, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
 
 

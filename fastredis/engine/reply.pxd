@@ -29,13 +29,17 @@ from libc.string cimport strlen
 cdef void reply_error(client_t *c, const char *text) noexcept nogil
 cdef void reply_error_len(client_t *c, const char *text, size_t nbytes) noexcept nogil
 # prefix, then the argument's bytes (at most 2048, to the first NUL), then suffix
-cdef void reply_error_arg(client_t *c, const char *prefix, int i, const char *suffix) noexcept nogil
+cdef void reply_error_arg(
+    client_t *c, const char *prefix, int i, const char *suffix
+) noexcept nogil
 cdef void reply_wrong_arity(client_t *c) noexcept nogil
 # a string object's value as a bulk string; its type must be OBJ_STRING
 cdef void reply_string_obj(client_t *c, const obj_t *o) noexcept nogil
 # arrays whose length is known at the end; kind b"*", b"%", b"~" as in RESP3
 cdef out_block_t *reply_defer(client_t *c) noexcept nogil
-cdef void reply_resolve(client_t *c, out_block_t *mark, char kind, int64_t n) noexcept nogil
+cdef void reply_resolve(
+    client_t *c, out_block_t *mark, char kind, int64_t n
+) noexcept nogil
 # the lines of a HELP subcommand: NULL-terminated; head and tail are added
 cdef void reply_help(client_t *c, const char **lines) noexcept nogil
 

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Replies that need more than an encoder: errors, string objects, HELP. See reply.pxd."""
+"""Replies that need more than an encoder: errors, string objects, HELP: see reply.pxd.
+"""
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
 from fastredis.engine.stats cimport errors_count
-from fastredis.keyspace.obj cimport OBJ_ENC_BLOB, OBJ_ENC_INT, obj_enc, obj_int, obj_pointer
+from fastredis.keyspace.obj cimport (
+    OBJ_ENC_BLOB,
+    OBJ_ENC_INT,
+    obj_enc,
+    obj_int,
+    obj_pointer,
+)
 from fastredis.resp.writer cimport out_defer, out_resolve, resp_bulk_blob, resp_error
 from libc.stdio cimport snprintf
 

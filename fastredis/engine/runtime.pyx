@@ -328,7 +328,7 @@ cdef class Engine:
         return self.srv.ks.ndbs
 
     def keyspace(self):
-        """Return [(db, keys, keys with an expiry, mean ttl in ms)] of non-empty ones."""
+        """Return (db, keys, keys with an expiry, mean ttl in ms) of non-empty ones."""
         cdef int i
         cdef db_t *db
         cdef list result = []

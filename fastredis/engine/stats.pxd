@@ -24,7 +24,9 @@ cdef uint32_t *latency_new() noexcept nogil
 # the smallest duration, in ticks, that is counted in a bucket
 cdef uint64_t latency_bucket_ticks(int index) noexcept nogil
 # percentile: 0 to 100; ticks
-cdef uint64_t latency_percentile(const uint32_t *counts, double percentile) noexcept nogil
+cdef uint64_t latency_percentile(
+    const uint32_t *counts, double percentile
+) noexcept nogil
 
 cdef inline void latency_record(cmd_t *cmd, uint64_t ticks) noexcept nogil:
     """Count one call of a command that took this long."""

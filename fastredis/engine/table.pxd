@@ -6,9 +6,13 @@ from fastredis.resp.parser cimport slice_t
 cdef struct cmd_table_t
 
 # the command, whatever the case of its name; NULL if there is none
-cdef cmd_t *cmd_find(const cmd_table_t *t, const char *name, size_t nbytes) noexcept nogil
+cdef cmd_t *cmd_find(
+    const cmd_table_t *t, const char *name, size_t nbytes
+) noexcept nogil
 # a container's subcommand; NULL if there is none
-cdef cmd_t *cmd_find_sub(const cmd_t *container, const char *name, size_t nbytes) noexcept nogil
+cdef cmd_t *cmd_find_sub(
+    const cmd_t *container, const char *name, size_t nbytes
+) noexcept nogil
 
 
 cdef class CommandTable:

@@ -3,7 +3,8 @@ r"""The command table: built from the declarations at start, read for each reque
 
     name "GeT" --> hash of its letters, case folded --> slots[1024] --> cmd_t
 
-Slots are four times as many as commands, so that nearly every look-up ends at the first.
+Slots are four times as many as commands, so that nearly every look-up ends at the
+first.
 The table is per server: it holds the statistics of its commands, and the commands that
 users add.
 """
@@ -15,7 +16,7 @@ from fastredis.core.mem cimport zcalloc, zfree
 from fastredis.engine.client cimport CMD_NAME_MAX, CMD_PYTHON, LATENCY_BUCKETS, cmd_fn
 from fastredis.engine.pycall cimport cmd_call_python
 from fastredis.engine.stats cimport latency_bucket_ticks, latency_percentile
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
 cdef enum:
@@ -279,7 +280,8 @@ cdef class CommandTable:
         if cmd.latency == NULL:
             return []
         return [
-            (latency_bucket_ticks(i + 1) * clock_rate.ns_per_tick / 1000, cmd.latency[i])
+            (latency_bucket_ticks(i + 1) * clock_rate.ns_per_tick / 1000,
+             cmd.latency[i])
             for i in range(LATENCY_BUCKETS) if cmd.latency[i]]
 
 

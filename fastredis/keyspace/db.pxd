@@ -66,7 +66,8 @@ cdef bint ks_has_expires(const keyspace_t *ks) noexcept nogil
 cdef void ks_swap(keyspace_t *ks, int a, int b) noexcept nogil
 
 # --- Find. NULL: absent.
-cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil   # counts hits and misses, touches
+# counts hits and misses, touches
+cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil
 cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil  # touches
 cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil        # neither
 # bring the key's cache lines near: bucket first, then the object
@@ -75,29 +76,48 @@ cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil
 
 # --- Set: replaces whatever was there. expire_ms: a time, DB_NO_TTL or DB_KEEP_TTL.
 # bytes are copied; canonical integers are stored as such
-cdef obj_t *db_set_bytes(db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
+cdef obj_t *db_set_bytes(
+    db_t *db, const dbkey_t *key, const char *value, size_t nbytes,
+    int64_t expire_ms
+) noexcept nogil
 # the same, but never stored as an integer
-cdef obj_t *db_set_text(db_t *db, const dbkey_t *key, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
-cdef obj_t *db_set_int(db_t *db, const dbkey_t *key, int64_t value, int64_t expire_ms) noexcept nogil
+cdef obj_t *db_set_text(
+    db_t *db, const dbkey_t *key, const char *value, size_t nbytes,
+    int64_t expire_ms
+) noexcept nogil
+cdef obj_t *db_set_int(
+    db_t *db, const dbkey_t *key, int64_t value, int64_t expire_ms
+) noexcept nogil
 # value: consumed; OBJECT ENCODING says raw
-cdef obj_t *db_set_blob(db_t *db, const dbkey_t *key, blob_t *value, int64_t expire_ms) noexcept nogil
+cdef obj_t *db_set_blob(
+    db_t *db, const dbkey_t *key, blob_t *value, int64_t expire_ms
+) noexcept nogil
 # a value of any type; consumed
-cdef obj_t *db_set_pointer(db_t *db, const dbkey_t *key, int type, int enc, void *value, int64_t expire_ms) noexcept nogil
+cdef obj_t *db_set_pointer(
+    db_t *db, const dbkey_t *key, int type, int enc, void *value,
+    int64_t expire_ms
+) noexcept nogil
 
 # --- Delete. True: it was there.
 cdef bint db_delete(db_t *db, const dbkey_t *key) noexcept nogil
-cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil        # value freed on the other thread if it is large
+# value freed on the other thread if it is large
+cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil
 # returns how many keys there were
 cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil
 
 # --- Expiry. o: what a find returned; the result replaces it (it may have moved).
-cdef obj_t *db_set_expire(db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms) noexcept nogil
-cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil  # True: it had one
+cdef obj_t *db_set_expire(
+    db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms
+) noexcept nogil
+# True: it had one
+cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
 
-# --- Move and copy. src must exist in db; what dst names is replaced. The expiry goes along.
+# --- Move and copy. src must exist; what dst names is replaced. The expiry goes along.
 cdef void db_rename(db_t *db, const dbkey_t *src, const dbkey_t *dst) noexcept nogil
 cdef void db_move(db_t *db, const dbkey_t *key, db_t *target) noexcept nogil
-cdef void db_copy(db_t *db, const dbkey_t *src, db_t *target, const dbkey_t *dst) noexcept nogil
+cdef void db_copy(
+    db_t *db, const dbkey_t *src, db_t *target, const dbkey_t *dst
+) noexcept nogil
 
 # --- Whole database
 cdef size_t db_len(const db_t *db) noexcept nogil
@@ -105,9 +125,13 @@ cdef size_t db_len(const db_t *db) noexcept nogil
 cdef obj_t *db_random(db_t *db) noexcept nogil
 ctypedef void (*db_visit_fn)(void *ctx, obj_t *o) noexcept nogil
 # logically expired keys are left out; visit must not write
-cdef uint64_t db_scan(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
+cdef uint64_t db_scan(
+    db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx
+) noexcept nogil
 # the same with them, for a caller that deletes them afterwards
-cdef uint64_t db_scan_all(db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx) noexcept nogil
+cdef uint64_t db_scan_all(
+    db_t *db, uint64_t cursor, db_visit_fn visit, void *ctx
+) noexcept nogil
 cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil
 # mean of the remaining lifetimes of some keys, ms; 0 without any
 cdef int64_t db_avg_ttl(db_t *db) noexcept nogil

@@ -99,7 +99,7 @@ cdef enum:
     DRAIN_PER_TURN = 2048
     EXPIRE_STEP = 256           # entries between looks at the clock
     INT_DIGITS_MAX = 20
-    PREFETCH_MIN_BUCKETS = 1024 # 64 KB, and ten times as much in objects
+    PREFETCH_MIN_BUCKETS = 1024  # 64 KB, and ten times as much in objects
     LAZY_EFFORT = 64            # values of more allocations are freed on the thread
 
 cdef extern from *:
@@ -312,12 +312,12 @@ cdef bint _expire_db(db_t *db, uint64_t end_ns) noexcept nogil:
 cdef bint ks_expire_cycle(keyspace_t *ks, uint64_t max_ns) noexcept nogil:
     """Delete what is due; return whether the time was up before all was done."""
     cdef uint64_t end_ns
-    cdef int i
+    cdef int _i
     cdef db_t *db
     if not ks.is_active_expire:
         return False
     end_ns = clock_mono_ns() + max_ns
-    for i in range(ks.ndbs):
+    for _i in range(ks.ndbs):
         db = &ks.dbs[ks.expire_db]
         # the next database has its turn, now or, if the time is up, in the next cycle
         ks.expire_db = ks.expire_db + 1 if ks.expire_db + 1 < ks.ndbs else 0
@@ -762,11 +762,11 @@ cdef void db_walk(db_t *db, db_visit_fn visit, void *ctx) noexcept nogil:
 cdef int64_t db_avg_ttl(db_t *db) noexcept nogil:
     """Return the mean remaining lifetime of a sample of keys, in ms."""
     cdef int64_t total = 0, when
-    cdef int n = 0, i
+    cdef int n = 0, _i
     cdef obj_t *o
     if db.nexpires == 0:
         return 0
-    for i in range(64):
+    for _i in range(64):
         o = <obj_t *>ht_random(db.keys, &db.ks.rand)
         when = obj_expire_ms(o)
         if when > db.ks.now_ms:

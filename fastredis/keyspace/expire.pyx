@@ -28,7 +28,6 @@ Source: G. Varghese, A. Lauck, Hashed and hierarchical timing wheels (SOSP 1987)
 """
 from fastredis.core.mem cimport zcalloc, zfree, zmalloc, zsize
 from fastredis.core.status cimport fr_assert
-from libc.string cimport memset
 
 cdef enum:
     TICK_SHIFT = 4

@@ -55,14 +55,26 @@ cdef struct obj_ops_t:
 cdef void obj_ops_set(int type, const obj_ops_t *ops) noexcept nogil
 
 # returned; expire_ms OBJ_NO_EXPIRE for none. The value is copied (bytes) or consumed.
-cdef obj_t *obj_new_bytes(const char *key, size_t key_len, const char *value, size_t nbytes, int64_t expire_ms) noexcept nogil
-cdef obj_t *obj_new_int(const char *key, size_t key_len, int64_t value, int64_t expire_ms) noexcept nogil
-cdef obj_t *obj_new_pointer(const char *key, size_t key_len, int type, int enc, void *value, int64_t expire_ms) noexcept nogil
+cdef obj_t *obj_new_bytes(
+    const char *key, size_t key_len, const char *value, size_t nbytes,
+    int64_t expire_ms
+) noexcept nogil
+cdef obj_t *obj_new_int(
+    const char *key, size_t key_len, int64_t value, int64_t expire_ms
+) noexcept nogil
+cdef obj_t *obj_new_pointer(
+    const char *key, size_t key_len, int type, int enc, void *value,
+    int64_t expire_ms
+) noexcept nogil
 # returned; another key with the value of o, copied; without flags and expiry of o
-cdef obj_t *obj_copy(const obj_t *o, const char *key, size_t key_len, int64_t expire_ms) noexcept nogil
+cdef obj_t *obj_copy(
+    const obj_t *o, const char *key, size_t key_len, int64_t expire_ms
+) noexcept nogil
 # consumed and returned: the same object with room for an expiry, or under another key
 cdef obj_t *obj_with_expire(obj_t *o, int64_t expire_ms) noexcept nogil
-cdef obj_t *obj_renamed(obj_t *o, const char *key, size_t key_len, int64_t expire_ms) noexcept nogil
+cdef obj_t *obj_renamed(
+    obj_t *o, const char *key, size_t key_len, int64_t expire_ms
+) noexcept nogil
 # True: the new value was put into the object itself
 cdef bint obj_overwrite_bytes(obj_t *o, const char *value, size_t nbytes) noexcept nogil
 # frees object and value; NULL is allowed

@@ -4,7 +4,9 @@ from fastredis.engine.client cimport client_t, server_t
 
 # Where the next read of the client goes, and how much room is there; False: memory is
 # short, the client has been closed. shared: a buffer for clients with nothing waiting.
-cdef bint conn_read_buffer(client_t *c, char *shared, size_t nshared, char **buf_out, size_t *room_out) noexcept nogil
+cdef bint conn_read_buffer(
+    client_t *c, char *shared, size_t nshared, char **buf_out, size_t *room_out
+) noexcept nogil
 # nbytes have been read to where conn_read_buffer said: execute what is complete
 cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil
 # send what was queued for other clients, free those that were closed

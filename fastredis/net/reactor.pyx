@@ -13,15 +13,16 @@ each, free what was closed. Under load it is an ordinary epoll loop: after a rou
 waits up to linger_ms for more work in its own set, rather than returning to the event
 loop for each handful of requests, which costs about a microsecond a time and, with one
 request a client, is half of our own share of a request. It goes back when nothing came,
-after TICK_MAX_NS at the latest, so that timers run; and the server turns lingering off
-while the event loop has sockets of its own (TLS, links), whose bytes would wait.
+after TICK_MAX_NS at the latest, so that timers run and the event loop's own sockets
+wait no longer than that.
 
 A server that is faster than its clients would be woken for every two or three requests,
 and each time the kernel's going to sleep and waking up costs as much as a request. So,
-like a network card that coalesces interrupts, a round that found little waits coalesce_us
-before the next one, if at least COALESCE_CLIENTS clients were served in this tick or the
-one before: with 50 clients the CPU time of a request falls by a fifth to a quarter. A
-client that talks to the server alone, or with a few others, never waits for this.
+like a network card that coalesces interrupts, a round that found little waits
+coalesce_us before the next one, if at least COALESCE_CLIENTS clients were served in
+this tick or the one before: with 50 clients the CPU time of a request falls by a fifth
+to a quarter. A client that talks to the server alone, or with a few others, never waits
+for this.
 
 Clients are watched edge-triggered, which saves the kernel a second look at each socket
 in each round. A read that filled its buffer may have left something: then the client is
@@ -298,7 +299,7 @@ cdef class Reactor:
         return self.epfd
 
     def add_listener(self, sock, bytes path=b""):
-        """Accept clients from a listening, non-blocking socket, which stays the caller's.
+        """Accept clients from a listening, non-blocking socket; it stays the caller's.
 
         path: of a Unix socket, to show to clients.
         """
@@ -418,10 +419,10 @@ cdef class Reactor:
     cdef void _accept(self, listener_t *listener) noexcept nogil:
         cdef sockaddr_storage ss
         cdef socklen_t len
-        cdef int fd, i
+        cdef int fd, _i
         cdef client_t *c
         cdef epoll_event e
-        for i in range(ACCEPTS_PER_ROUND):
+        for _i in range(ACCEPTS_PER_ROUND):
             fd = reactor_accept(listener.fd, &ss, &len)
             if fd < 0:
                 if errno == EMFILE or errno == ENFILE or errno == ENOBUFS \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Parser of requests: RESP arrays of bulk strings, and inline commands. See parser.pyx."""
+"""Parser of requests: arrays of bulk strings, and inline commands. See parser.pyx."""
 from libc.stdint cimport int64_t, uint64_t
 
 # Bytes borrowed from the buffer that was parsed.
@@ -32,14 +32,17 @@ cdef struct parser_t:
     bint is_limited             # the client has not authenticated
     # results
     size_t pos                  # PARSE_OK: the byte after the request
-    size_t need                 # PARSE_MORE: bytes from the request's start on that
-                                # must be there before parsing again is of use
+    # PARSE_MORE: bytes from the request's start on that must be there before it is of
+    # use to parse again
+    size_t need
     size_t bulk_nbytes          # PARSE_MORE: length of the bulk string cut off, or 0
     char[64] error              # PARSE_ERROR: text for the client
 
 # Parse one request at s[p.pos:nbytes]. partial: in, out; NULL, or what an earlier call
 # with the same request's start found; the caller frees it.
-cdef parse_t parse_request(parser_t *p, const char *s, size_t nbytes, partial_t **partial) noexcept nogil
+cdef parse_t parse_request(
+    parser_t *p, const char *s, size_t nbytes, partial_t **partial
+) noexcept nogil
 cdef void partial_free(partial_t *p) noexcept nogil
 cdef void argv_free(argv_t *a) noexcept nogil
 # Split a line as the inline protocol does, into words with quotes; the words are

@@ -19,7 +19,7 @@ from fastredis.core.mem cimport zfree, zmalloc, zrealloc
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK, fr_unlikely
 from libc.stdio cimport snprintf
-from libc.string cimport memchr, memcpy, strlen
+from libc.string cimport memchr
 
 cdef enum:
     LINE_MAX = 64 * 1024            # of an inline command, or of a length

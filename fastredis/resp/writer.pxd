@@ -62,7 +62,9 @@ cdef void out_join(out_t *o, out_t *apart) noexcept nogil
 cdef void resp_double(out_t *o, double value) noexcept nogil
 # text: as formatted by the caller (long doubles, big numbers)
 cdef void resp_error(out_t *o, const char *text, size_t nbytes) noexcept nogil
-cdef void resp_verbatim(out_t *o, const char *format, const char *s, size_t nbytes) noexcept nogil
+cdef void resp_verbatim(
+    out_t *o, const char *format, const char *s, size_t nbytes
+) noexcept nogil
 cdef void out_pool_free(out_pool_t *pool) noexcept nogil
 
 # --- Append -------------------------------------------------------------------------

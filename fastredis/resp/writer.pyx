@@ -33,7 +33,8 @@ cdef enum:
 cdef extern from *:
     """
     #include <stddef.h>
-    #define OUT_HEADER offsetof(struct __pyx_t_9fastredis_4resp_6writer_out_block_t, data)
+    #define OUT_HEADER \
+        offsetof(struct __pyx_t_9fastredis_4resp_6writer_out_block_t, data)
     """
     const size_t OUT_HEADER
 
