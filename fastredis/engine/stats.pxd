@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Latency histograms: LATENCY_BUCKETS counters, 16 to each doubling. See stats.pyx."""
 from fastredis.engine.client cimport LATENCY_BUCKETS, cmd_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 cdef extern from *:
     """
@@ -19,11 +19,11 @@ cdef extern from *:
     """
     int latency_index(uint64_t ticks) noexcept nogil
 
-cdef uint32_t *latency_new() noexcept nogil
+cdef uint64_t *latency_new() noexcept nogil
 # the smallest duration, in ticks, that is counted in a bucket
 cdef uint64_t latency_bucket_ticks(int index) noexcept nogil
 # percentile: 0 to 100; ticks
-cdef uint64_t latency_percentile(const uint32_t *counts, double percentile) noexcept nogil
+cdef uint64_t latency_percentile(const uint64_t *counts, double percentile) noexcept nogil
 
 cdef inline void latency_record(cmd_t *cmd, uint64_t ticks) noexcept nogil:
     """Count one call of a command that took this long."""
