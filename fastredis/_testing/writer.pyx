@@ -165,6 +165,8 @@ cdef class Out:
 
     def resolve(self, Py_ssize_t mark, str kind, int64_t n):
         cdef size_t address = self.marks[mark]
+        if self.o.last == NULL:
+            raise AssertionError("no head can be open")
         out_resolve(&self.o, <out_block_t *>address, <char>ord(kind), n)
 
     # --- Pending bytes
@@ -219,4 +221,9 @@ cdef class Out:
         return other
 
     def join(self, Out other):
+        """Put other behind; return what to add to the numbers of its open heads."""
+        cdef Py_ssize_t offset = len(self.marks)
         out_join(&self.o, &other.o)
+        self.marks += other.marks
+        other.marks = []
+        return offset

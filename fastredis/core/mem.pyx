@@ -49,7 +49,8 @@ cdef extern from *:
       #define raw_calloc(n) calloc(1, n)
       #define raw_realloc realloc
       #define raw_free free
-      #define raw_good_size(n) (((n) + 8 + 15) / 16 * 16 - 8)
+      /* glibc: a word of its own before each block, and 32 bytes at the least */
+      #define raw_good_size(n) ((n) < 24 ? 24 : ((n) + 8 + 15) / 16 * 16 - 8)
       static void *raw_aligned(size_t align, size_t n) {
           void *p = NULL;
           return posix_memalign(&p, align, n) == 0 ? p : NULL;
@@ -132,7 +133,8 @@ cdef void *zalloc_aligned(size_t align, size_t nbytes) noexcept nogil:
 cdef void *ztryrealloc(void *p, size_t nbytes) noexcept nogil:
     """Resize a block; NULL leaves the old one as it was."""
     cdef ssize_t before = 0 if p == NULL else <ssize_t>raw_size(p)
-    cdef void *q = raw_realloc(p, nbytes)
+    # to nothing: the C library would free the block and return NULL
+    cdef void *q = raw_realloc(p, nbytes if nbytes else 1)
     if q != NULL:
         zmem_add(<ssize_t>raw_size(q) - before)
     return q

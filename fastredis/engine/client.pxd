@@ -54,7 +54,7 @@ cdef struct cmd_t:
     uint64_t total_ticks                # of core.clock's counter
     uint64_t rejected_calls             # refused before execution
     uint64_t failed_calls               # replied with an error
-    uint32_t *latency                   # LATENCY_BUCKETS counters, or NULL
+    uint64_t *latency                   # LATENCY_BUCKETS counters, or NULL
 
 cdef struct server_stats_t:
     uint64_t connections

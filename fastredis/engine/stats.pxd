@@ -2,7 +2,7 @@
 """Statistics: latency histograms (LATENCY_BUCKETS counters, 16 to each doubling), and
 error replies by their code. See stats.pyx."""
 from fastredis.engine.client cimport LATENCY_BUCKETS, cmd_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 cdef extern from *:
     """
@@ -20,12 +20,12 @@ cdef extern from *:
     """
     int latency_index(uint64_t ticks) noexcept nogil
 
-cdef uint32_t *latency_new() noexcept nogil
+cdef uint64_t *latency_new() noexcept nogil
 # the smallest duration, in ticks, that is counted in a bucket
 cdef uint64_t latency_bucket_ticks(int index) noexcept nogil
 # percentile: 0 to 100; ticks
 cdef uint64_t latency_percentile(
-    const uint32_t *counts, double percentile
+    const uint64_t *counts, double percentile
 ) noexcept nogil
 
 cdef inline void latency_record(cmd_t *cmd, uint64_t ticks) noexcept nogil:

@@ -12,9 +12,9 @@ from fastredis.core.mem cimport zcalloc
 from libc.string cimport memchr, memcmp, memcpy
 
 
-cdef uint32_t *latency_new() noexcept nogil:
+cdef uint64_t *latency_new() noexcept nogil:
     """Return counters at zero."""
-    return <uint32_t *>zcalloc(LATENCY_BUCKETS * sizeof(uint32_t))
+    return <uint64_t *>zcalloc(LATENCY_BUCKETS * sizeof(uint64_t))
 
 
 cdef uint64_t latency_bucket_ticks(int index) noexcept nogil:
@@ -27,9 +27,9 @@ cdef uint64_t latency_bucket_ticks(int index) noexcept nogil:
 
 
 cdef uint64_t latency_percentile(
-    const uint32_t *counts, double percentile
+    const uint64_t *counts, double percentile
 ) noexcept nogil:
-    """Return the duration that this share of the calls did not exceed."""
+    """Return the duration that this share of the calls did not exceed; 0: no calls."""
     cdef uint64_t total = 0, seen = 0
     cdef double wanted
     cdef int i

@@ -18,6 +18,7 @@ cdef struct partial_t:
     size_t pos                  # bytes of the buffer that are done with
     size_t nargs                # arguments that the request has
     size_t ndone                # arguments found
+    size_t cap                  # arguments that the arrays have room for
     size_t *offsets             # where they are in the buffer
     size_t *lengths
 

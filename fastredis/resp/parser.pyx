@@ -7,7 +7,8 @@ r"""Parser of requests.
 The parser looks at a request only as far as its bytes have come. It starts over when
 more have come, which costs little: bulk strings are skipped by their length, and
 `need` says when it is of use. Only for requests of many arguments it leaves a
-partial_t, so that an MSET of a million keys is not parsed again for each read.
+partial_t, so that the time for an MSET of a million keys grows with its length alone,
+however many reads it comes in.
 
 A first byte other than '*' begins an inline command: a line of words, for people.
 The words are unquoted in place: the buffer must be writable there.
@@ -15,11 +16,11 @@ The words are unquoted in place: the buffer must be writable there.
 Every length is checked before it is used. Error texts are Redis's.
 Source: Redis protocol specification.
 """
-from fastredis.core.mem cimport zfree, zmalloc, zrealloc
+from fastredis.core.mem cimport zcalloc, zfree, zrealloc
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK, fr_unlikely
 from libc.stdio cimport snprintf
-from libc.string cimport memchr
+from libc.string cimport memchr, memmove
 
 cdef enum:
     LINE_MAX = 64 * 1024            # of an inline command, or of a length
@@ -64,24 +65,40 @@ cdef void _keep_partial(
     partial_t **partial, const slice_t *args, size_t n, const char *base, size_t pos,
     size_t nargs
 ) noexcept nogil:
-    """Note the n arguments found so far; pos is where the next one begins."""
+    """Note n more arguments; pos is where the next one begins."""
     cdef partial_t *p = partial[0]
     cdef size_t i
-    if n < PARTIAL_MIN:
-        return
     if p == NULL:
-        p = <partial_t *>zmalloc(sizeof(partial_t))
-        p.offsets = p.lengths = NULL
-        p.ndone = 0
-        partial[0] = p
-    p.offsets = <size_t *>zrealloc(p.offsets, n * sizeof(size_t))
-    p.lengths = <size_t *>zrealloc(p.lengths, n * sizeof(size_t))
-    for i in range(p.ndone, n):
-        p.offsets[i] = args[i].ptr - base
-        p.lengths[i] = args[i].len
-    p.ndone = n
-    p.nargs = nargs
+        if n < PARTIAL_MIN:
+            return
+        p = partial[0] = <partial_t *>zcalloc(sizeof(partial_t))
+        p.nargs = nargs
+    if p.ndone + n > p.cap:
+        p.cap = 2 * (p.ndone + n)
+        p.offsets = <size_t *>zrealloc(p.offsets, p.cap * sizeof(size_t))
+        p.lengths = <size_t *>zrealloc(p.lengths, p.cap * sizeof(size_t))
+    for i in range(n):
+        p.offsets[p.ndone + i] = args[i].ptr - base
+        p.lengths[p.ndone + i] = args[i].len
+    p.ndone += n
     p.pos = pos
+
+
+cdef void _put_partial(
+    argv_t *a, size_t first, partial_t **partial, const char *base
+) noexcept nogil:
+    """Put what had been noted before the arguments from first on, and free it."""
+    cdef partial_t *p = partial[0]
+    cdef size_t i, n = a.len - first
+    while a.cap < a.len + p.ndone:
+        _argv_grow(a)
+    memmove(a.args + first + p.ndone, a.args + first, n * sizeof(slice_t))
+    for i in range(p.ndone):
+        a.args[first + i].ptr = base + p.offsets[i]
+        a.args[first + i].len = p.lengths[i]
+    a.len += p.ndone
+    partial_free(p)
+    partial[0] = NULL
 
 
 # --- Errors -----------------------------------------------------------------------
@@ -140,8 +157,6 @@ cdef parse_t _array(
         nargs = partial[0].nargs
         done = partial[0].ndone
         pos = partial[0].pos
-        for i in range(done):
-            _argv_push(a, s + partial[0].offsets[i], partial[0].lengths[i])
     else:
         r = _length_line(s, n, &pos, &nargs)
         if r == 0:
@@ -190,11 +205,10 @@ cdef parse_t _array(
         done += 1
     else:
         if partial[0] != NULL:
-            partial_free(partial[0])
-            partial[0] = NULL
+            _put_partial(a, first, partial, s)
         p.pos += pos
         return PARSE_OK
-    _keep_partial(partial, a.args + first, done, s, pos, nargs)
+    _keep_partial(partial, a.args + first, a.len - first, s, pos, nargs)
     a.len = first
     return PARSE_MORE
 
@@ -204,6 +218,11 @@ cdef parse_t _array(
 
 cdef inline bint _is_space(char ch) noexcept nogil:
     return ch == 32 or 9 <= ch <= 13
+
+
+cdef inline bint _ends_word(char ch) noexcept nogil:
+    """Redis lets a vertical tab or form feed stand between words, but not end one."""
+    return ch == 32 or 9 <= ch <= 10 or ch == 13
 
 
 cdef inline int _hex(char ch) noexcept nogil:
@@ -233,7 +252,7 @@ cdef bint split_words(char *line, size_t nbytes, argv_t *argv) noexcept nogil:
                 break
             ch = line[r]
             if quote == 0:
-                if _is_space(ch):
+                if _ends_word(ch):
                     break
                 if ch == b'"' or ch == b"'":
                     quote = ch
@@ -248,7 +267,7 @@ cdef bint split_words(char *line, size_t nbytes, argv_t *argv) noexcept nogil:
             elif quote == b"'" and ch == 92 and r + 1 < nbytes and line[r + 1] == b"'":
                 r += 1
                 ch = b"'"
-            elif quote == b'"' and ch == 92 and r + 1 < nbytes:
+            elif quote == b'"' and ch == 92 and r + 1 < nbytes and line[r + 1] != 0:
                 if (line[r + 1] == b"x" and r + 3 < nbytes
                         and _hex(line[r + 2]) >= 0 and _hex(line[r + 3]) >= 0):
                     ch = <char>(_hex(line[r + 2]) * 16 + _hex(line[r + 3]))
