@@ -15,6 +15,7 @@ FASTREDIS_HYPOTHESIS=long runs the random tests longer and with new seeds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +25,7 @@ from hypothesis import HealthCheck, settings
 from support import server as support_server
 from support.client import RawClient
 from support.server import FastredisServer
-from support.shared import SharedServer
+from support.shared import SharedServer, wait_for_counters
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile(
@@ -75,6 +76,10 @@ def fresh_server() -> Iterator[Callable[..., FastredisServer]]:
     yield make
     try:
         for one in made:
+            if one.alive:
+                one.close_clients()
+                with contextlib.suppress(ConnectionRefusedError):  # port 0
+                    wait_for_counters(one)
             one.stop()
     finally:
         for one in made:

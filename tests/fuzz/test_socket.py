@@ -156,7 +156,8 @@ def play(server: FastredisServer, seed: int) -> None:
         if how == 1:
             client.read_all()
         else:
-            read_strictly(client, switches=b"HELLO" in data.upper())
+            words = (b"HELLO", b"RESET")
+            read_strictly(client, switches=any(word in data.upper() for word in words))
 
 
 def read_strictly(client: RawClient, *, switches: bool) -> None:

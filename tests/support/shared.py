@@ -65,7 +65,11 @@ def wait_for_counters(server: FastredisServer) -> None:
 
     Closing a socket here is seen by the server a moment later, hence the wait.
     """
-    expected = {"debug_clients": "1", "debug_reply_blocks": "0"}
+    expected = {
+        "debug_clients": "1",
+        "debug_reply_blocks": "0",
+        "debug_lazyfree_pending": "0",
+    }
     with RawClient(server.port) as client:
         left: dict[str, str] = {}
 

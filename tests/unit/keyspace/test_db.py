@@ -97,7 +97,9 @@ class Model:
         if kind == 1:
             return b"%d" % rng.getrandbits(rng.choice([3, 30, 63]))
         if kind == 2:
-            return rng.choice([b"007", b"-0", b"+1", b"1.5", b"9" * 19, b"9" * 20, b" 1"])
+            return rng.choice(
+                [b"007", b"-0", b"+1", b"1.5", b"9" * 19, b"9" * 20, b" 1"]
+            )
         if kind == 3:
             return Pile(rng.choice([0, 1, 5, 100]))
         if kind == 4:
@@ -296,7 +298,9 @@ def test_set_over_each_kind_of_value(first: Value, key_len: int) -> None:
             for is_blob in (False, True):
                 ks = Keyspace(1, NOW)
                 ks.set(0, key, first, expire, blob=isinstance(first, bytes) and is_blob)
-                ks.set(0, key, value, KEEP_TTL, blob=isinstance(value, bytes) and is_blob)
+                ks.set(
+                    0, key, value, KEEP_TTL, blob=isinstance(value, bytes) and is_blob
+                )
                 assert ks.get(0, key) == shown(value)
                 assert ks.expire_ms(0, key) == expire
                 ks.set(0, key, first)

@@ -95,7 +95,9 @@ def delay(rng: random.Random) -> int:
     if kind == 0:
         return rng.randrange(-5 * SECOND, 5 * SECOND)
     if kind == 1:
-        return rng.choice(LEVEL_MS) * rng.choice([1, 2, 255, 256]) + rng.randrange(-40, 40)
+        return rng.choice(LEVEL_MS) * rng.choice([1, 2, 255, 256]) + rng.randrange(
+            -40, 40
+        )
     if kind == 2:
         return rng.randrange(3 * YEAR)
     return int(10 ** rng.uniform(0, 11))

@@ -246,7 +246,12 @@ def test_random_changes(seed: int) -> None:
             o.set_lru(state["lru"])
         elif action == 3:
             key, expire = text(rng.choice(KEY_LENGTHS), 77), rng.choice(EXPIRES)
-            copied = {"key": key, "value": state["value"], "expire_ms": expire, "lru": 0}
+            copied = {
+                "key": key,
+                "value": state["value"],
+                "expire_ms": expire,
+                "lru": 0,
+            }
             objects.append((o.copy(key, expire), copied))
         elif action == 4 and isinstance(state["value"], bytes):
             value = rng.randbytes(rng.choice([rng.randrange(70), *LENGTHS]))
