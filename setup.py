@@ -147,9 +147,17 @@ class BuildPy(build_py):
 
 if __name__ == "__main__":
     setup(
-        ext_modules=translate() if set(sys.argv) & {
-            "build", "build_ext", "bdist_wheel", "install", "develop",
-            "editable_wheel", "build_clib",
-        } else extensions(),
+        ext_modules=translate()
+        if set(sys.argv)
+        & {
+            "build",
+            "build_ext",
+            "bdist_wheel",
+            "install",
+            "develop",
+            "editable_wheel",
+            "build_clib",
+        }
+        else extensions(),
         cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
     )

@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import uvloop
 
@@ -240,9 +240,7 @@ class Server:
             tune(self.config)
             for sock in self._sockets:
                 is_unix = sock.family == socket.AF_UNIX
-                reactor.add_listener(
-                    sock, self._unix_path.encode() if is_unix else b""
-                )
+                reactor.add_listener(sock, self._unix_path.encode() if is_unix else b"")
             loop.add_reader(reactor.fileno(), reactor.tick)
             return
         from fastredis.net.transport import TransportRoad
@@ -416,7 +414,7 @@ class Server:
             loop.call_soon_threadsafe(self.shutdown)
         thread.join()
 
-    def call(self, *args: bytes | str | int | float, db: int = 0) -> Any:
+    def call(self, *args: bytes | str | float, db: int = 0) -> Any:
         """Execute a command, without a socket, and return its reply.
 
         May be called from any thread while the server runs.
@@ -432,8 +430,9 @@ class Server:
 
         return asyncio.run_coroutine_threadsafe(execute(), self._loop).result()
 
-    def __enter__(self) -> Server:
-        return self.start()
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(
         self,

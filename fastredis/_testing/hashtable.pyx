@@ -109,8 +109,8 @@ cdef class Table:
     def random_counts(self, int n):
         """Return how often each key came in n draws."""
         cdef dict counts = {}
-        cdef int i
-        for i in range(n):
+        cdef int _i
+        for _i in range(n):
             key = self.random()
             counts[key] = counts.get(key, 0) + 1
         return counts

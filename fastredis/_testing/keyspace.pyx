@@ -9,9 +9,8 @@ OBJ_MODULE: so many blocks of memory, given and read as an int, as many allocati
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cython cimport final
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
 
-from fastredis.core.blob cimport blob_copy, blob_retain, blob_t
+from fastredis.core.blob cimport blob_copy, blob_t
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zfree, zmalloc, zsize
 from fastredis.keyspace.db cimport (

@@ -5,7 +5,7 @@ Blocks and blobs are owned by Python objects, and what they hold is checked at t
 border: a block that moves keeps its bytes, a zeroed one is zero.
 """
 from cython cimport final
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
 from fastredis.core.blob cimport (

@@ -46,7 +46,9 @@ def test_empty_histogram() -> None:
 def test_percentiles_of_random_durations(seed: int) -> None:
     rng = random.Random(seed)
     histogram = Histogram()
-    durations = sorted(int(10 ** rng.uniform(0, 9)) for _ in range(rng.choice([1, 7, 2000])))
+    durations = sorted(
+        int(10 ** rng.uniform(0, 9)) for _ in range(rng.choice([1, 7, 2000]))
+    )
     for ticks in durations:
         histogram.record(ticks)
     for p in (0.0, 1.0, 50.0, 90.0, 99.0, 99.9, 100.0):

@@ -592,7 +592,7 @@ def test_clock_that_jumps(is_forward: bool) -> None:
 
 
 def test_keys_of_one_hash_expire() -> None:
-    """Keys that the wheel cannot tell apart; only who knows the secret can make them."""
+    """Keys that the wheel cannot tell apart; who knows the secret can make them."""
     secret = memory.hash_seed()[2].to_bytes(8, "little")
     ks = Keyspace(1, NOW)
     for i in range(100):

@@ -333,7 +333,7 @@ def test_adding_from_within_fire() -> None:
 
 @pytest.mark.parametrize("seed", seeds(4))
 def test_drain_while_the_wheel_turns(seed: int) -> None:
-    """Each payload comes once, by its time or by the drain, whatever moves meanwhile."""
+    """Each payload comes once, by its time or by the drain, whatever moves."""
     rng = random.Random(seed)
     wheel = Wheel(NOW)
     for payload in range(3000):

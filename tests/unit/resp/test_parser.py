@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -34,7 +35,7 @@ def feed_in_pieces(parser: Parser, pieces: list[bytes]) -> list[list[bytes]]:
 
 def cut(data: bytes, *places: int) -> list[bytes]:
     borders = [0, *sorted(places), len(data)]
-    return [data[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(borders)]
 
 
 # --- Whole requests ----------------------------------------------------------------
@@ -59,7 +60,9 @@ def test_array_of_bulk_strings(args: list[bytes]) -> None:
     assert parse(request(*args) * 3) == ([args] * 3, None, b"")
 
 
-@pytest.mark.parametrize("head", [b"*0\r\n", b"*-1\r\n", b"*-10\r\n", b"\r\n", b"\n", b" \n"])
+@pytest.mark.parametrize(
+    "head", [b"*0\r\n", b"*-1\r\n", b"*-10\r\n", b"\r\n", b"\n", b" \n"]
+)
 def test_request_without_arguments(head: bytes) -> None:
     """Nothing to execute: an empty request, which the engine steps over."""
     assert parse(head) == ([[]], None, b"")
@@ -94,7 +97,7 @@ def test_line_ends_are_stepped_over_unseen() -> None:
         (rb"'\\''", [rb"\'"]),
         (rb"'it\'s'", [b"it's"]),
         (b"'a\"b'", [b'a"b']),
-        (b"\"a'b\"", [b"a'b"]),
+        (b'"a\'b"', [b"a'b"]),
         (rb"a\ b \x41", [b"a\\", b"b", rb"\x41"]),
         (b"abc\x00def ghi", [b"abc"]),
         (b"abc \x00def", [b"abc"]),
@@ -190,7 +193,9 @@ def test_error(data: bytes, error: str) -> None:
         assert parser.error == error
 
 
-@pytest.mark.parametrize("data", [b"*" + b"1" * 9, b"*1\r\n$" + b"1" * 100, b"x" * LINE_MAX])
+@pytest.mark.parametrize(
+    "data", [b"*" + b"1" * 9, b"*1\r\n$" + b"1" * 100, b"x" * LINE_MAX]
+)
 def test_line_that_may_still_end_is_waited_for(data: bytes) -> None:
     assert parse(data) == ([], None, data)
 

@@ -50,12 +50,16 @@ def test_null_array_is_one_value() -> None:
 def test_error_is_raised_or_returned() -> None:
     error = ReplyError("ERR no such key")
     assert str(error) == "ERR no such key"
-    with pytest.raises(ReplyError, match="^ERR no such key$"):
+    with pytest.raises(ReplyError, match=r"^ERR no such key$"):
         raise error
 
 
 @pytest.mark.parametrize("value", [OK, Verbatim("a"), ReplySet([1, 2])])
 def test_values_survive_copies(value: object) -> None:
-    for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+    for again in (
+        copy.copy(value),
+        copy.deepcopy(value),
+        pickle.loads(pickle.dumps(value)),
+    ):
         assert again == value
         assert type(again) is type(value)

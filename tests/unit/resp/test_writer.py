@@ -54,7 +54,9 @@ def out_of(resp: int = 2) -> tuple[Pool, Out]:
         ("verbatim", (b"mkd", b""), b"$0\r\n\r\n", b"=4\r\nmkd:\r\n"),
     ],
 )
-def test_encoder(name: str, args: tuple[object, ...], resp2: bytes, resp3: bytes) -> None:
+def test_encoder(
+    name: str, args: tuple[object, ...], resp2: bytes, resp3: bytes
+) -> None:
     for resp, expected in ((2, resp2), (3, resp3)):
         # with every amount of room that is left in the block
         for filled in [0, *range(BLOCK_BYTES - 120, BLOCK_BYTES - 30)]:
@@ -239,8 +241,12 @@ class Model:
         self.text = bytearray()
         # of heads still open: (mark, where it goes)
         self.open: list[tuple[int, int]] = []
-        self.blobs = [Blob(b"%d" % i * n) for i, n in enumerate((5, 4000, 20_000, 40_000))]
-        self.blob_bytes = [b"%d" % i * n for i, n in enumerate((5, 4000, 20_000, 40_000))]
+        self.blobs = [
+            Blob(b"%d" % i * n) for i, n in enumerate((5, 4000, 20_000, 40_000))
+        ]
+        self.blob_bytes = [
+            b"%d" % i * n for i, n in enumerate((5, 4000, 20_000, 40_000))
+        ]
 
     def encode(self) -> None:
         rng, two = self.rng, self.resp == 2
