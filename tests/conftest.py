@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -106,6 +107,14 @@ def client2(server: FastredisServer) -> RawClient:
 def client3(server: FastredisServer) -> RawClient:
     """Connect in RESP3."""
     return server.client(3)
+
+
+# --- The run as a whole ------------------------------------------------------------
+
+
+def pytest_configure() -> None:
+    """Have a run that is told to end take its servers with it."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=3))
 
 
 # --- Reports -----------------------------------------------------------------------
