@@ -31,6 +31,9 @@ TESTING = os.environ.get("FASTREDIS_TESTING") == "1"
 ANNOTATE = os.environ.get("FASTREDIS_ANNOTATE") == "1"
 JOBS = int(os.environ.get("FASTREDIS_JOBS", os.cpu_count() or 1))
 
+# Modules that other platforms do without; see fastredis/server.py.
+LINUX_ONLY = {"reactor.pyx"}  # epoll
+
 CHECKS = DEBUG or bool(SANITIZE)
 DIRECTIVES = {
     "language_level": 3,
@@ -71,6 +74,8 @@ def extensions() -> list[Extension]:
     for path in sorted((ROOT / "fastredis").rglob("*.pyx")):
         relative = path.relative_to(ROOT)
         if "_testing" in relative.parts and not TESTING:
+            continue
+        if relative.name in LINUX_ONLY and sys.platform != "linux":
             continue
         name = ".".join(relative.with_suffix("").parts)
         extension = Extension(

@@ -172,37 +172,48 @@ class Server:
             self.engine.set_output_limit(*normal)
             password = config["requirepass"]
             self.engine.set_password(password.encode("utf-8", "surrogateescape"))
-            self._raise_file_limit(config)
+
+        def limit_files(config: Config) -> None:
+            possible = self._raise_file_limit(config["maxclients"])
+            if possible < config["maxclients"]:
+                raise ValueError(
+                    "The operating system is not able to handle the specified number "
+                    f"of clients, try with {possible}"
+                )
 
         for name in (*_ENGINE_OPTIONS, "client-output-buffer-limit", "requirepass"):
             self.config.on_change(name, apply)
+        wanted = self.config["maxclients"]
+        possible = self._raise_file_limit(wanted)
+        if possible < wanted:
+            self.log.warning(
+                f"You requested maxclients of {wanted} requiring at least "
+                f"{wanted + _RESERVED_FILES} max file descriptors."
+            )
+            self.log.warning(
+                f"Current maximum open files is {possible + _RESERVED_FILES}. "
+                f"maxclients has been reduced to {possible} to compensate for low "
+                "ulimit."
+            )
+            self.config.set_many([("maxclients", str(possible))])
+        self.config.on_change("maxclients", limit_files)
         apply(self.config)
 
-    def _raise_file_limit(self, config: Config) -> None:
-        """Ask for as many descriptors as maxclients needs, or lower maxclients."""
+    def _raise_file_limit(self, maxclients: int) -> int:
+        """Ask for as many descriptors as this takes; return what is possible."""
         import resource
 
-        wanted = config["maxclients"] + _RESERVED_FILES
+        wanted = maxclients + _RESERVED_FILES
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY or soft >= wanted:
-            return
+            return maxclients
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(
                 resource.RLIMIT_NOFILE, (limit, max(hard, limit) if hard > 0 else hard)
             )
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if soft < wanted:
-            possible = max(1, soft - _RESERVED_FILES)
-            self.log.warning(
-                f"You requested maxclients of {config['maxclients']} requiring at "
-                f"least {wanted} max file descriptors."
-            )
-            self.log.warning(
-                f"Current maximum open files is {soft}. maxclients has been reduced to "
-                f"{possible} to compensate for low ulimit."
-            )
-            self.engine.set_option("maxclients", possible)
+        return max(1, min(maxclients, soft - _RESERVED_FILES))
 
     def _listen(self) -> None:
         """Open the listening sockets of the configuration.

@@ -91,8 +91,12 @@ def _serve(arguments: Sequence[str]) -> int:
 
     from fastredis.server import Server
 
-    code: int = Server(config).run()
-    return code
+    try:
+        server = Server(config)
+    except FatalConfigError as error:
+        sys.stderr.write(error.report)
+        return 1
+    return server.run()
 
 
 if __name__ == "__main__":

@@ -57,7 +57,11 @@ cdef extern from *:
       }
       #define RAW_NAME "libc"
     #endif
-    static __thread int64_t zmem_own __attribute__((tls_model("initial-exec")));
+    #ifdef __linux__
+      static __thread int64_t zmem_own __attribute__((tls_model("initial-exec")));
+    #else
+      static __thread int64_t zmem_own;
+    #endif
     static int64_t zmem_total;
     #define zmem_add(n) (zmem_own += (int64_t)(n))
     static void zmem_flush_own(void) {

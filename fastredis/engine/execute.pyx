@@ -212,8 +212,10 @@ cdef inline void _prepare(client_t *c, argv_t *argv, request_t *r) noexcept nogi
 cdef void _fail(client_t *c, const char *what) noexcept nogil:
     """Reply a protocol error; the client is closed when that has been sent."""
     cdef char[128] text
-    cdef int n = snprintf(text, sizeof(text), b"ERR Protocol error: %s", what)
-    reply_error_len(c, text, n)
+    cdef int n
+    if not c.flags & CLIENT_REPLY_OFF:
+        n = snprintf(text, sizeof(text), b"ERR Protocol error: %s", what)
+        reply_error_len(c, text, n)
     c.srv.stats.protocol_errors += 1
     c.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_PROTOCOL_ERROR
 

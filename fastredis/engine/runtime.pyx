@@ -27,6 +27,7 @@ from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_FAKE,
+    client_check_output_limit,
     client_close,
     client_free,
     client_free_closing,
@@ -512,18 +513,21 @@ cdef void _free_clients(server_t *srv) noexcept:
 cdef void _check_clients(server_t *srv) noexcept nogil:
     """Close clients that are idle for too long, trim buffers, note the memory's peak.
 
-    The walk is left out when there is neither a time limit nor a buffer.
+    The walk is left out when there is no time limit and no buffer.
     """
     cdef client_t *c = srv.clients
     cdef client_t *following
     cdef size_t used = zused_memory()
     if used > srv.stats.peak_memory:
         srv.stats.peak_memory = used
-    if srv.idle_timeout_ms == 0 and srv.nquery_buffers == 0:
+    if srv.idle_timeout_ms == 0 and srv.nquery_buffers == 0 \
+            and srv.output_limit.soft_nbytes == 0:
         return
     while c != NULL:
         following = c.next
         client_trim(c)
+        if c.soft_since_ms:
+            client_check_output_limit(c)    # it may have asked for nothing since
         if srv.idle_timeout_ms and srv.now_ms - c.active_ms > srv.idle_timeout_ms:
             client_close(c)
         c = following
