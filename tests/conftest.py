@@ -19,6 +19,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,13 @@ from support import server as support_server
 from support.client import RawClient
 from support.server import FastredisServer
 from support.shared import SharedServer, wait_for_counters
+
+import fastredis
+
+# A server that a test starts runs the package that the test imported: "python -m"
+# would put the current folder first, where nothing may be compiled.
+os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = str(Path(fastredis.__file__).parents[1])
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile(

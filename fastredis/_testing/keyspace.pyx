@@ -131,25 +131,31 @@ cdef pile_t *_pile_new(size_t n) noexcept nogil:
     return p
 
 
+# A pile may be NULL: the key that foreign.set_foreign makes, which holds nothing.
+
 cdef void _pile_free(int enc, void *value) noexcept nogil:
     cdef pile_t *p = <pile_t *>value
     cdef size_t i
+    if p == NULL:
+        return
     for i in range(p.n):
         zfree(p.blocks[i])
     zfree(p)
 
 
 cdef void *_pile_copy(int enc, const void *value) noexcept nogil:
-    return _pile_new((<const pile_t *>value).n)
+    return _pile_new((<const pile_t *>value).n) if value != NULL else NULL
 
 
 cdef size_t _pile_nbytes(int enc, const void *value, size_t samples) noexcept nogil:
     cdef const pile_t *p = <const pile_t *>value
+    if p == NULL:
+        return 0
     return zsize(p) + (p.n * zsize(p.blocks[0]) if p.n else 0)
 
 
 cdef size_t _pile_effort(int enc, const void *value) noexcept nogil:
-    return (<const pile_t *>value).n
+    return (<const pile_t *>value).n if value != NULL else 1
 
 
 cdef const char *_pile_encoding(int enc, const void *value) noexcept nogil:
