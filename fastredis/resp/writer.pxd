@@ -76,7 +76,7 @@ cdef inline void out_need(out_t *o, size_t nbytes) noexcept nogil:
 
 cdef inline void out_bytes(out_t *o, const char *s, size_t nbytes) noexcept nogil:
     """Append raw bytes."""
-    if <size_t>(o.end - o.pos) < nbytes:
+    if <size_t>(o.end - o.pos) <= nbytes:
         out_append_long(o, s, nbytes)
     else:
         memcpy(o.pos, s, nbytes)

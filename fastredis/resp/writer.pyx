@@ -117,13 +117,15 @@ cdef void out_grow(out_t *o, size_t nbytes) noexcept nogil:
 
 
 cdef void out_append_long(out_t *o, const char *s, size_t nbytes) noexcept nogil:
-    """Append bytes that do not fit into the last block."""
+    """Append bytes that fill the last block, or more."""
     cdef size_t room = o.end - o.pos
     if room:
         memcpy(o.pos, s, room)
         o.pos += room
         s += room
         nbytes -= room
+    if nbytes == 0:
+        return
     out_grow(o, nbytes)
     memcpy(o.pos, s, nbytes)
     o.pos += nbytes

@@ -186,8 +186,24 @@ def test_block_larger_than_those_of_the_pool() -> None:
     out.ok()
     out.raw(b"y" * 5 * BLOCK_BYTES)
     assert out.peek() == b"+OK\r\n" + b"y" * 5 * BLOCK_BYTES
+    assert out.nbytes > 5 * BLOCK_BYTES
     out.clear()
-    assert (pool.nblocks, pool.nfree) == (0, 0)
+    assert pool.nblocks == 0
+
+
+def test_nothing_appended_opens_no_block() -> None:
+    pool, out = out_of()
+    out.raw(b"")
+    assert (pool.nblocks, out.peek()) == (0, b"")
+    n = 0
+    while out.nblocks < 2:
+        out.raw(b"")
+        assert out.nblocks == (n > 0)
+        out.raw(b"x")
+        n += 1
+    # the first block was filled to its last byte before another was opened
+    assert BLOCK_BYTES - 64 < n - 1 < BLOCK_BYTES
+    assert out.peek() == b"x" * n
 
 
 def test_long_error_is_one_line() -> None:
