@@ -6,7 +6,9 @@ from fastredis.keyspace.obj cimport OBJ_MODULE
 
 # It gives the type its operations. A type has one set of them in a process, and the
 # shims are in one process.
-import fastredis._testing.keyspace
+from importlib import import_module
+
+import_module("fastredis._testing.keyspace")
 
 
 def set_foreign(Engine engine, int db, bytes key):

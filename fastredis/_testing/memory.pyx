@@ -35,7 +35,6 @@ from fastredis.core.mem cimport (
     zfree,
     zgood_size,
     zmalloc,
-    zmem_flush,
     zmem_name,
     zmem_purge,
     zrealloc,
@@ -127,10 +126,6 @@ def allocator():
 
 def purge():
     zmem_purge()
-
-
-def flush():
-    zmem_flush()
 
 
 def free_null():

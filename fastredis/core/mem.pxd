@@ -3,8 +3,7 @@
 
 zmalloc, zcalloc, zrealloc and zalloc_aligned end the process on exhaustion;
 ztrymalloc and ztryrealloc return NULL and are for sizes that a client or a file chose.
-zfree accepts NULL. All may be called from any thread; a thread other than the main
-one calls zmem_flush when it has finished a piece of work.
+zfree accepts NULL. All may be called from any thread.
 """
 
 cdef void *zmalloc(size_t nbytes) noexcept nogil
@@ -21,8 +20,6 @@ cdef size_t zsize(const void *p) noexcept nogil
 cdef size_t zgood_size(size_t nbytes) noexcept nogil
 # bytes in use, counted by zsize
 cdef size_t zused_memory() noexcept nogil
-# make the calling thread's share of the count visible to zused_memory
-cdef void zmem_flush() noexcept nogil
 # give free memory back to the system
 cdef void zmem_purge() noexcept nogil
 # name of the allocator, for INFO; a static string

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 r"""Memory: mimalloc behind one interface that counts every byte.
 
-The count must be cheap (it is touched twice per SET) and right although a second
-thread frees memory. So each thread adds to a variable of its own, which is added to
-the process's total by zmem_flush; zused_memory adds the caller's own share.
+The count must be cheap (it is touched twice per SET) and right although other threads
+allocate and free, too. So each thread adds to a share of its own, without an atomic
+operation, and zused_memory adds the shares up; one may well be negative.
 
-    main thread      own share  --+
-                                  +--> zused_memory() = total + own share
-    other threads    zmem_flush --+    (their unflushed share is a few bytes late)
+    main thread      shares[0]  +5000 --+
+    lazy-free thread shares[1]  -1200 --+--> zused_memory() = 3800
+    ...              shares[63] (all that come late, with atomic additions)
 
 Where the build found no mimalloc (FASTREDIS_MIMALLOC undefined: sanitizer builds,
 platforms without its wheel), the C library's allocator serves.
@@ -57,19 +57,34 @@ cdef extern from *:
       }
       #define RAW_NAME "libc"
     #endif
+    typedef struct { int64_t n; char pad[56]; } zmem_share_t;   /* a cache line */
+    #define ZMEM_SHARES 64
+    static zmem_share_t zmem_shares[ZMEM_SHARES];
+    static int zmem_nshares;
     #ifdef __linux__
-      static __thread int64_t zmem_own __attribute__((tls_model("initial-exec")));
+      #define ZMEM_TLS __thread __attribute__((tls_model("initial-exec")))
     #else
-      static __thread int64_t zmem_own;
+      #define ZMEM_TLS __thread
     #endif
-    static int64_t zmem_total;
-    #define zmem_add(n) (zmem_own += (int64_t)(n))
-    static void zmem_flush_own(void) {
-        __atomic_fetch_add(&zmem_total, zmem_own, __ATOMIC_RELAXED);
-        zmem_own = 0;
+    static ZMEM_TLS zmem_share_t *zmem_own;
+    static void zmem_join(void) {
+        int i = __atomic_fetch_add(&zmem_nshares, 1, __ATOMIC_RELAXED);
+        zmem_own = &zmem_shares[i < ZMEM_SHARES ? i : ZMEM_SHARES - 1];
+    }
+    static inline void zmem_add(int64_t n) {
+        if (__builtin_expect(zmem_own == NULL, 0)) zmem_join();
+        if (__builtin_expect(zmem_own == &zmem_shares[ZMEM_SHARES - 1], 0))
+            __atomic_fetch_add(&zmem_own->n, n, __ATOMIC_RELAXED);  /* has company */
+        else
+            __atomic_store_n(
+                &zmem_own->n, __atomic_load_n(&zmem_own->n, __ATOMIC_RELAXED) + n,
+                __ATOMIC_RELAXED);
     }
     static int64_t zmem_sum(void) {
-        return __atomic_load_n(&zmem_total, __ATOMIC_RELAXED) + zmem_own;
+        int64_t sum = 0;
+        for (int i = 0; i < ZMEM_SHARES; i++)
+            sum += __atomic_load_n(&zmem_shares[i].n, __ATOMIC_RELAXED);
+        return sum;
     }
     static void zmem_die(size_t n) {
         fprintf(stderr, "fastredis: out of memory allocating %zu bytes\\n", n);
@@ -86,7 +101,6 @@ cdef extern from *:
     void raw_purge() noexcept nogil
     const char *RAW_NAME
     void zmem_add(ssize_t n) noexcept nogil
-    void zmem_flush_own() noexcept nogil
     ssize_t zmem_sum() noexcept nogil
     void zmem_die(size_t n) noexcept nogil
 
@@ -173,14 +187,9 @@ cdef size_t zgood_size(size_t nbytes) noexcept nogil:
 
 
 cdef size_t zused_memory() noexcept nogil:
-    """Return the bytes in use, the calling thread's up to date."""
+    """Return the bytes in use."""
     cdef ssize_t n = zmem_sum()
     return <size_t>n if n > 0 else 0
-
-
-cdef void zmem_flush() noexcept nogil:
-    """Add the calling thread's share to the total."""
-    zmem_flush_own()
 
 
 cdef void zmem_purge() noexcept nogil:

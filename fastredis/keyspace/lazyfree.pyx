@@ -9,7 +9,7 @@ GIL and touches nothing but what it was given.
 
 Threads: lazyfree_submit and lazyfree_wait on the main thread, counters on any.
 """
-from fastredis.core.mem cimport zfree, zmalloc, zmem_flush
+from fastredis.core.mem cimport zfree, zmalloc
 
 cdef extern from *:
     """
@@ -111,9 +111,7 @@ cdef extern from *:
 
 
 cdef void _finish_job(void *job) noexcept nogil:
-    """Free a job and publish the bytes that it freed."""
     zfree(job)
-    zmem_flush()
 
 
 cdef void lazyfree_submit(lazyfree_fn fn, void *what, uint64_t weight) noexcept nogil:

@@ -76,7 +76,12 @@ def round_of(port: int) -> None:
         with connect(port) as sock:
             sock.sendall(data)
     # protocol errors: the server closes
-    for data in (b"*x\r\n", b"*1\r\n$-5\r\n", b"'\r\n", b"*99\r\n" + b"$1\r\nx\r\n" * 70 + b"?\r\n"):
+    for data in (
+        b"*x\r\n",
+        b"*1\r\n$-5\r\n",
+        b"'\r\n",
+        b"*99\r\n" + b"$1\r\nx\r\n" * 70 + b"?\r\n",
+    ):
         with connect(port) as sock:
             sock.sendall(data)
             while sock.recv(4096):
@@ -93,7 +98,9 @@ def wait_idle(server: fastredis.Server) -> None:
         if stats["clients"] == 0 and stats["reply_blocks"] == 0:
             return
         time.sleep(0.005)
-    raise AssertionError(f"left: {stats['clients']} clients, {stats['reply_blocks']} blocks")
+    raise AssertionError(
+        f"left: {stats['clients']} clients, {stats['reply_blocks']} blocks"
+    )
 
 
 def main() -> None:
