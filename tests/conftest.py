@@ -24,12 +24,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import fastredis
 from support import server as support_server
 from support.client import RawClient
 from support.server import FastredisServer
 from support.shared import SharedServer, wait_for_counters
-
-import fastredis
 
 # A server that a test starts runs the package that the test imported: "python -m"
 # would put the current folder first, where nothing may be compiled.

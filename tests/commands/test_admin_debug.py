@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from support.client import RawClient, SimpleString, encode
 from support.server import FastredisServer, GenuineServer
 from support.wait import wait_until

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from support.client import RawClient, encode
 from support.server import FastredisServer
 

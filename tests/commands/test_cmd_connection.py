@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from support.client import ConnectionClosed, Map, RawClient
 from support.server import FastredisServer
 from support.wait import wait_until

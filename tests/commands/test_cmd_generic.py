@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from support.client import RawClient
 from support.server import FastredisServer
 from support.wait import wait_until

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from support.client import RawClient
 from support.server import FastredisServer
 from support.wait import wait_until

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
 from support.client import Double, Map, RawClient
 from support.wait import wait_until
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from support.client import Double, Error, Map, RawClient, SimpleString, encode, exact
 from support.server import FastredisServer
 from support.shared import SharedServer

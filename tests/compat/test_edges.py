@@ -6,6 +6,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+
 from support.differential import Contest, Step
 
 MAX = 2**63 - 1

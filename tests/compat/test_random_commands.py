@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from support.differential import Contest, Step
 from support.grammar import Relative, commands
 

@@ -11,6 +11,7 @@ import random
 import socket
 
 import pytest
+
 from support.client import RawClient, encode
 from support.differential import Contest
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.client import RawClient, encode
 from support.replies import ConnectionClosed, ProtocolViolation
 from support.server import FastredisServer

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.reference_server import SERVER, Reference, reference_server
 
 import fastredis
 from fastredis.admin.command import command as describe_all
@@ -19,6 +18,7 @@ from fastredis.admin.command import command_docs
 from fastredis.commands.registry import load_specs, table
 from fastredis.commands.spec import model
 from fastredis.commands.spec.model import Command
+from support.reference_server import SERVER, Reference, reference_server
 
 ROOT = Path(fastredis.__file__).parent
 SPECS = load_specs()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from support.client import Error, RawClient
 
 STAY = 2000

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from support.client import ConnectionClosed, Error, RawClient, encode
 from support.server import FastredisServer
 from support.wait import wait_until

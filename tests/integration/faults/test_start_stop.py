@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from support.client import encode
 from support.server import FastredisServer
 from support.wait import wait_until

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.reference_server import SERVER, Reference, encode, reference_server
 
 from fastredis.admin.command import (
     _glob,
@@ -33,6 +32,7 @@ from fastredis.commands.spec.model import (
     string,
 )
 from fastredis.resp.values import ReplyError, ReplySet, SimpleString
+from support.reference_server import SERVER, Reference, encode, reference_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

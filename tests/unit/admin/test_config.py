@@ -6,7 +6,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from support.genuine import GenuineServer, server_path
 
 from fastredis.admin.config import (
     GlobMatcher,
@@ -18,6 +17,7 @@ from fastredis.admin.config import (
 )
 from fastredis.config.store import Config
 from fastredis.resp.values import OK, ReplyError, SimpleString
+from support.genuine import GenuineServer, server_path
 
 genuine = pytest.mark.skipif(server_path() is None, reason="no redis-server 7.0")
 

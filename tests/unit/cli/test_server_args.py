@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.genuine import GenuineServer, run_refused, server_path
 
 from fastredis.cli.server import main
 from fastredis.config.parse import load_arguments
 from fastredis.config.store import FatalConfigError
+from support.genuine import GenuineServer, run_refused, server_path
 
 genuine = pytest.mark.skipif(server_path() is None, reason="no redis-server 7.0")
 

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.reference_server import SERVER, Reference, reference_server
 
 from fastredis.commands.registry import (
     Bound,
@@ -42,6 +41,7 @@ from fastredis.commands.spec.model import (
     one_key,
 )
 from fastredis.resp.values import ReplyError
+from support.reference_server import SERVER, Reference, reference_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.genuine import GenuineServer, run_refused, server_path
 
 from fastredis.config.parse import load_arguments, load_text, quote, split_words
 from fastredis.config.store import Config, FatalConfigError
+from support.genuine import GenuineServer, run_refused, server_path
 
 WORDS = [
     (b"port 6379", [b"port", b"6379"]),

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from support.genuine import GenuineServer, server_path
 
 from fastredis.config import spec
 from fastredis.config.spec import (
@@ -20,6 +19,7 @@ from fastredis.config.spec import (
 )
 from fastredis.config.store import Config
 from fastredis.config.values import CHECKS, KINDS
+from support.genuine import GenuineServer, server_path
 
 # Where Redis 8.0 is known to differ from the 7.0 that is compared with.
 GONE = {"io-threads-do-reads"}

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from support.genuine import GenuineServer, server_path
 
 from fastredis.config.store import Config, FatalConfigError, Line
 from fastredis.resp.values import ReplyError
+from support.genuine import GenuineServer, server_path
 
 # the arguments of one CONFIG SET, the error
 REFUSED = [

@@ -8,11 +8,11 @@ are run against it, so an expectation that is wrong cannot stay.
 from __future__ import annotations
 
 import pytest
-from support.genuine import GenuineServer, server_path
 
 from fastredis.config.store import Config
 from fastredis.config.values import TITLE_VARIABLES, fill_title, loose_int, strict_int
 from fastredis.resp.values import ReplyError
+from support.genuine import GenuineServer, server_path
 
 MEMORY = "argument must be a memory value"
 INTEGER = "argument couldn't be parsed into an integer"

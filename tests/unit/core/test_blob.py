@@ -6,10 +6,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.memory import SIZE_MAX, Blob
+from support.seeds import seeds
 
 
 @pytest.mark.parametrize("n", [0, 1, 43, 44, 1000, 1_000_000])

@@ -6,10 +6,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.memory import SIZE_MAX, Block
+from support.seeds import seeds
 
 SIZES = [0, 1, 7, 8, 9, 23, 24, 25, 63, 64, 65, 1000, 4096, 65_536, 1_000_000]
 HOWS = ["zmalloc", "zcalloc", "ztrymalloc"]

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.hashtable import BUCKET_ENTRIES, SEGMENT_BUCKETS, Table
+from support.seeds import seeds
 
 ENTRY_BYTES_MAX = 12  # what a table takes for an entry, beyond a last segment
 SEGMENT_BYTES = SEGMENT_BUCKETS * 64

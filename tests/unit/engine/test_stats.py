@@ -7,10 +7,10 @@ import math
 import random
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import stats
 from fastredis._testing.stats import BUCKETS, Histogram
+from support.seeds import seeds
 
 LARGEST = 2**33  # what does not fit any more is counted in the last bucket
 

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.keyspace import (
@@ -22,6 +21,7 @@ from fastredis._testing.keyspace import (
     Keyspace,
     Pile,
 )
+from support.seeds import seeds
 
 TICK_MS = 16
 SECOND = 1000

@@ -6,10 +6,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.wheel import DONE, MORE, REBUILD, TICK_MS, Wheel, same_tick
+from support.seeds import seeds
 
 SECOND = 1000
 DAY = 86_400 * SECOND

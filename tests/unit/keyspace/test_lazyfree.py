@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.wait import wait_until
 
 from fastredis._testing import keyspace, memory
 from fastredis._testing.keyspace import Keyspace, Pile
+from support.wait import wait_until
 
 LAZY_EFFORT = 64  # allocations from which a value is freed on the thread
 

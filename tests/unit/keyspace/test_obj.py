@@ -8,7 +8,6 @@ import random
 from typing import Any
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.keyspace import (
@@ -19,6 +18,7 @@ from fastredis._testing.keyspace import (
     Pile,
     type_name,
 )
+from support.seeds import seeds
 
 NOW = 1_790_000_000_000
 EXPIRE48_MAX = 2**48 - 2  # all ones stand for none

@@ -7,10 +7,10 @@ import math
 import random
 
 import pytest
-from support.seeds import seeds
 
 from fastredis._testing import memory
 from fastredis._testing.writer import BLOCK_BYTES, Blob, Out, Pool
+from support.seeds import seeds
 
 REFERENCE_MIN = 16384  # bytes of a blob that is referred to instead of copied
 POOL_MAX_FREE = 64
