@@ -561,6 +561,20 @@ def test_later_times_leave_one_entry() -> None:
     assert now < NOW + 1000 + 10_000 * 100 + 1000
 
 
+def test_stale_entry_is_dropped_when_it_fires() -> None:
+    ks = Keyspace(1, NOW)
+    ks.set(0, b"key", b"v", NOW + 1000)
+    ks.expire(0, b"key", NOW + 5000)  # later: the entry lags behind
+    ks.expire(0, b"key", NOW + 3000)  # earlier: another entry, the first is stale
+    assert ks.info(0)["wheel"] == 2
+    ks.now_ms = NOW + 1100
+    full_cycle(ks)
+    assert ks.info(0)["wheel"] == 1
+    ks.now_ms = NOW + 3100
+    full_cycle(ks)
+    assert ks.size(0) == 0
+
+
 @pytest.mark.parametrize("is_forward", [True, False])
 def test_clock_that_jumps(is_forward: bool) -> None:
     ks = Keyspace(2, NOW)

@@ -354,6 +354,16 @@ def test_drain_while_the_wheel_turns(seed: int) -> None:
     assert wheel.drain(5) == []
 
 
+def test_drain_comes_back_to_a_slot_that_a_cascade_has_filled() -> None:
+    wheel = Wheel(NOW - NOW % TICK_MS)
+    wheel.add(1, NOW + 250 * TICK_MS)
+    wheel.add(2, NOW + 300 * TICK_MS)
+    assert wheel.drain(1) == [1]
+    assert wheel.advance(NOW + 257 * TICK_MS)[:2] == (DONE, [])
+    assert wheel.drain(1) == [2]
+    assert wheel.drain(1) == []
+
+
 def test_drain_takes_the_soonest_levels_first() -> None:
     wheel = Wheel(NOW)
     for payload, delay_ms in enumerate([10**10, 10**7, 10**5, 100]):
