@@ -11,12 +11,12 @@ import random
 from typing import Any
 
 import pytest
-from fastredis.engine.runtime import Engine
 
 from fastredis._testing.foreign import set_foreign
 from fastredis.commands import cmd_lcs, cmd_number, cmd_string, registry
 from fastredis.commands.spec import cmd_string as spec
 from fastredis.commands.spec.model import Command
+from fastredis.engine.runtime import Engine
 from fastredis.resp.values import ReplyError
 
 PAST = 1  # a second of 1970
