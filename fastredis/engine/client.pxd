@@ -129,6 +129,7 @@ cdef struct client_t:
     char *qbuf                          # NULL until something had to wait
     size_t qlen
     size_t qcap
+    size_t read_room                    # for the next read into qbuf; 0: the least
     size_t qneed                        # no use parsing before qlen reaches this
     partial_t *partial                  # arguments already found in qbuf, or NULL
     size_t qpeak                        # largest qlen since the last client_trim

@@ -179,6 +179,7 @@ cdef void client_trim(client_t *c) noexcept nogil:
     cdef bint is_idle = c.srv.now_ms - c.active_ms > QUERY_BUFFER_IDLE_MS
     if c.qbuf == NULL:
         return
+    c.read_room //= 2
     if c.qlen == 0 and is_idle:
         zfree(c.qbuf)
         c.qbuf = NULL

@@ -20,7 +20,8 @@ from fastredis.engine.execute cimport engine_feed
 from libc.string cimport memcpy, memmove
 
 cdef enum:
-    READ_MIN = 16 * 1024            # room for a read into c.qbuf
+    READ_MIN = 16 * 1024            # room for a read into c.qbuf at first ...
+    READ_MAX = 256 * 1024           # ... and as long as reads fill their room
     GROW_STEP = 1024 * 1024         # c.qbuf grows by this much beyond doubling
 
 
@@ -42,7 +43,7 @@ cdef bint _reserve(client_t *c, size_t cap) noexcept nogil:
 
 cdef size_t _room_for(const client_t *c, size_t qlen) noexcept nogil:
     """Return how large c.qbuf is to be when qlen bytes wait in it."""
-    cdef size_t want = qlen + READ_MIN
+    cdef size_t want = qlen + (READ_MIN if c.read_room < READ_MIN else c.read_room)
     cdef size_t most = 2 * qlen + GROW_STEP
     if c.qneed > want:
         want = c.qneed if c.qneed < most else most
@@ -83,6 +84,11 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
         memcpy(c.qbuf, buf + used, rest)
         c.qlen = rest
     else:
+        if nbytes == c.qcap - c.qlen:
+            # more is coming than there was room for: fewer and larger reads
+            c.read_room = 2 * READ_MIN if c.read_room < READ_MIN else 2 * c.read_room
+            if c.read_room > READ_MAX:
+                c.read_room = READ_MAX
         c.qlen += nbytes
         if c.qlen < c.qneed:
             c.active_ms = srv.now_ms
