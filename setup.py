@@ -144,10 +144,10 @@ class BuildExt(build_ext):
 class BuildPy(build_py):
     """Leave the test shims out of installed packages."""
 
-    def find_package_modules(self, package: str, package_dir: str):
-        if package.startswith("fastredis._testing") and not TESTING:
-            return []
-        return super().find_package_modules(package, package_dir)
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if not TESTING:
+            self.packages = [p for p in self.packages if p != "fastredis._testing"]
 
 
 if __name__ == "__main__":
