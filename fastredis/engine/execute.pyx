@@ -54,6 +54,12 @@ from fastredis.resp.writer cimport out_apart, out_clear, out_join, out_t
 from libc.stdint cimport uint64_t
 from libc.stdio cimport snprintf
 
+cdef extern from *:
+    """
+    #define ARG_MAX_NBYTES ((size_t)0xFFFFFFFF)     /* key objects hold 32-bit lengths */
+    """
+    const size_t ARG_MAX_NBYTES
+
 cdef enum:
     BATCH_MAX = 32
     MUTED = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT
@@ -238,6 +244,8 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     while True:
         # --- 1: parse
         p.max_bulk_nbytes = srv.proto_max_bulk_len
+        if p.max_bulk_nbytes > ARG_MAX_NBYTES:
+            p.max_bulk_nbytes = ARG_MAX_NBYTES
         p.is_limited = not c.flags & CLIENT_AUTHENTICATED
         limit = 1 if p.is_limited else BATCH_MAX
         argv.len = 0
