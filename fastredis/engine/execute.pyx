@@ -56,7 +56,7 @@ from libc.stdio cimport snprintf
 
 cdef extern from *:
     """
-    #define ARG_MAX_NBYTES ((size_t)0xFFFFFFFF)     /* key objects hold 32-bit lengths */
+    #define ARG_MAX_NBYTES ((size_t)0xFFFFFFFF)  /* key objects hold 32-bit lengths */
     """
     const size_t ARG_MAX_NBYTES
 
