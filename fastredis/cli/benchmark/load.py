@@ -8,6 +8,7 @@ with an error when the server ends or when it takes far too long.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -75,7 +76,7 @@ _ROW: Final = re.compile(
     r"^\s*[\d.]+% <= ([\d.]+) milliseconds \(cumulative count (\d+)\)", re.M
 )
 _COMPLETED: Final = re.compile(r"^\s*(\d+) requests completed in", re.M)
-_THROUGHPUT: Final = re.compile(r"throughput summary: ([\d.]+) requests per second")
+_THROUGHPUT: Final = re.compile(r"throughput summary: ([\d.]+|inf) requests per second")
 _SUMMARY: Final = re.compile(
     r"^\s*avg\s+min\s+p50\s+p95\s+p99\s+max\s*\n\s*"
     r"([\d.]+)\s+([\d.]+)\s+([\d.]+)\s+([\d.]+)\s+([\d.]+)\s+([\d.]+)",
@@ -99,10 +100,14 @@ def parse_report(text: str) -> LoadReport:
         rows[key] = max(rows.get(key, 0), int(count))
     if not (completed and throughput and summary and rows):
         raise LoadError(f"redis-benchmark's report is not understood: {text[-500:]!r}")
+    requests, rps = int(completed[1]), float(throughput[1])
+    if math.isinf(rps):
+        # its clock counts whole milliseconds and came to none: at least this many
+        rps = requests * 1000.0
     avg, low, p50, p95, p99, high = map(float, summary.groups())
     return LoadReport(
-        requests=int(completed[1]),
-        rps=float(throughput[1]),
+        requests=requests,
+        rps=rps,
         avg_ms=avg,
         min_ms=low,
         p50_ms=p50,

@@ -162,6 +162,11 @@ def test_percentiles_use_both_tables_of_the_report() -> None:
         load.percentile([], 50)
 
 
+def test_load_of_less_than_a_millisecond_has_a_rate() -> None:
+    got = load.parse_report(REPORT.replace("1197604.88 requests", "inf requests"))
+    assert got.rps == got.requests * 1000
+
+
 @pytest.mark.parametrize(
     "missing", ["throughput summary", "avg ", "requests completed", "cumulative count"]
 )
