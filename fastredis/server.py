@@ -111,7 +111,7 @@ class Server:
             raise TypeError("give either a Config or options, not both")
         self.config = config
         self.log = Logger.for_config(config)
-        self.engine = Engine(config["databases"])
+        self.engine = Engine(config["databases"], huge_pages=not config["disable-thp"])
         self.engine.server = self
         self.specs: dict[str, Command] = {}
         self.started_at = time.time()

@@ -233,7 +233,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     text("bgsave-cpulist", "", IMMUTABLE, "bgsave_cpulist"),
     special("oom-score-adj", "oom", "no"),
     special("oom-score-adj-values", "oom-values", (0, 200, 800), MULTI),
-    flag("disable-thp", True, IMMUTABLE),
+    flag("disable-thp", True, IMMUTABLE | BUILT),
     text("ignore-warnings"),
     text("locale-collate"),
     text("availability-zone", "", HIDDEN),

@@ -22,5 +22,7 @@ cdef size_t zgood_size(size_t nbytes) noexcept nogil
 cdef size_t zused_memory() noexcept nogil
 # give free memory back to the system
 cdef void zmem_purge() noexcept nogil
+# ask for no huge pages; before the first allocation
+cdef void zmem_small_pages() noexcept nogil
 # name of the allocator, for INFO; a static string
 cdef const char *zmem_name() noexcept nogil

@@ -21,6 +21,7 @@ from fastredis.core.mem cimport (
     zmalloc,
     zmem_name,
     zmem_purge,
+    zmem_small_pages,
     zused_memory,
 )
 from fastredis.engine.client cimport (
@@ -121,8 +122,10 @@ cdef void _collect_key(void *ctx, obj_t *o) noexcept nogil:
 cdef class Engine:
     """One server's state. All methods are for the thread that runs the event loop."""
 
-    def __cinit__(self, int databases=16):
+    def __cinit__(self, int databases=16, bint huge_pages=False):
         clock_init()
+        if not huge_pages:
+            zmem_small_pages()
         memset(&self.srv, 0, sizeof(server_t))
         self.srv.ks = ks_new(databases)
         self.srv.runtime = <PyObject *>self
