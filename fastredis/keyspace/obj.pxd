@@ -18,6 +18,13 @@ cdef enum obj_enc_t:
     OBJ_ENC_INLINE = 0      # the bytes, within the object
     OBJ_ENC_INT = 1         # an int64
     OBJ_ENC_BLOB = 2        # a blob_t *
+    # pointers to what the type's module knows:
+    OBJ_ENC_LISTPACK = 3    # a listpack (ds/listpack)
+    OBJ_ENC_QUICKLIST = 4   # a list of listpacks
+    OBJ_ENC_INTSET = 5      # sorted integers
+    OBJ_ENC_TABLE = 6       # a hash table
+    OBJ_ENC_TREE = 7        # a sorted set's tree and hash table
+    OBJ_ENC_STREAM = 8
 
 cdef enum:
     # flags; the low three choose the header's size
