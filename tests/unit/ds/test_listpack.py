@@ -56,7 +56,7 @@ def check(lp: Listpack, model: list[bytes | int]) -> None:
 def test_bytes_are_those_of_the_format() -> None:
     lp = make([b"hello", 1, b"", -1, 4096, b"x" * 64])
     assert bytes(lp) == (
-        b"\x60\x00\x00\x00\x06\x00"
+        b"\x5c\x00\x00\x00\x06\x00"
         b"\x85hello\x06"
         b"\x01\x01"
         b"\x80\x01"
@@ -205,4 +205,6 @@ def test_damaged_bytes_are_refused() -> None:
         bad[rng.randrange(len(bad))] = rng.randrange(256)
         is_valid(bytes(bad))  # reads nothing outside, which the sanitizer sees
     for bad_head in (0xF5, 0xFE):
-        assert not is_valid(b"\x09\x00\x00\x00\x01\x00" + bytes([bad_head]) + b"\x01\xff")
+        assert not is_valid(
+            b"\x09\x00\x00\x00\x01\x00" + bytes([bad_head]) + b"\x01\xff"
+        )
