@@ -2,8 +2,9 @@
 """Listpack: a list of strings and integers in one block of memory. See listpack.pyx.
 
 A listpack is one allocation of core.mem; functions that change one consume it and
-return it, since it may move. An entry is a pointer into it, valid until the next change.
-Lengths are below 1 GB for the whole (LP_MAX_NBYTES): callers check lp_fits first.
+return it, since it may move. An entry is a pointer into it, valid until the next
+change. Lengths are below 1 GB for the whole (LP_MAX_NBYTES): callers check lp_fits
+first.
 """
 from libc.stdint cimport int64_t, uint8_t
 

@@ -26,7 +26,7 @@ Source: S. Sanfilippo's listpack specification (github.com/antirez/listpack).
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc, zsize
 from fastredis.core.num cimport num_format_i64, num_parse_i64
 from fastredis.core.status cimport C_OK, fr_assert
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
 cdef enum:
