@@ -8,6 +8,7 @@ keeps its place in the queue. So a handler has no code of its own for being woke
 """
 from fastredis.core.status cimport status_t
 from fastredis.engine.client cimport client_t, server_t
+from fastredis.keyspace.db cimport db_t, dbkey_t
 from libc.stdint cimport int64_t
 
 # What is replied when the time is over, or where blocking is not allowed (MULTI).
@@ -15,13 +16,31 @@ cdef enum block_reply_t:
     BLOCK_NULL = 0
     BLOCK_NULL_ARRAY = 1
 
-# Wait until one of the keys argv[first .. first + n) changes. deadline_ms: wall clock;
-# 0: no limit.
+# Wait until one of the keys argv[first .. first + n) has a value of this type (OBJ_LIST
+# and so on). deadline_ms: wall clock; 0: no limit.
 cdef void block_on_keys(
-    client_t *c, int first, int n, int64_t deadline_ms, block_reply_t empty
+    client_t *c, int first, int n, int type, int64_t deadline_ms, block_reply_t empty
 ) noexcept nogil
 # the argument as a timeout in seconds: "ERR timeout is not a float or out of range",
 # "ERR timeout is negative", "ERR timeout is out of range"
 cdef status_t arg_timeout_or_reply(
     client_t *c, int i, int64_t *deadline_ms_out
 ) noexcept nogil
+
+# --- For the engine -----------------------------------------------------------------
+
+# a key changed: whoever waits for it is to be tried again
+cdef void blocking_signal(db_t *db, server_t *srv, const dbkey_t *key) noexcept nogil
+# any key of this database may have changed
+cdef void blocking_signal_all(server_t *srv, int db) noexcept nogil
+# run the commands of clients whose keys have changed
+cdef void blocking_serve(
+    server_t *srv, void (*rerun)(client_t *c) noexcept nogil
+) noexcept nogil
+# end the waiting: as if the time were over, or with an error
+cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil
+# the same for all whose time is over
+cdef void blocking_expire(server_t *srv) noexcept nogil
+cdef bint blocking_has_deadlines(const server_t *srv) noexcept nogil
+cdef size_t blocking_nkeys(const server_t *srv) noexcept nogil
+cdef void blocking_free(server_t *srv) noexcept nogil
