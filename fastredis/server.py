@@ -36,6 +36,7 @@ from fastredis.admin.log import Logger, log_start, show_logo
 from fastredis.commands.registry import bind, load_specs, table
 from fastredis.config.store import Config, FatalConfigError
 from fastredis.engine.runtime import Engine
+from fastredis.net.conn import end_round
 from fastredis.net.listener import ListenError, close_all, listen_tcp, listen_unix
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ _ENGINE_OPTIONS: Final = (
 
 # Seconds between two turns of the periodic work, which "hz" sets where this is longer.
 _CRON_IDLE: Final = 0.1
-_CRON_EXPIRES: Final = 0.016  # one tick of the timing wheel
+_CRON_DEADLINES: Final = 0.016  # one tick of the timing wheel
 _CRON_BUSY: Final = 0.001  # it was interrupted: sockets first, then on with it
 
 # Descriptors for what is no client: listening sockets, files, the event loop.
@@ -315,11 +316,12 @@ class Server:
         if self._reactor is not None:
             self._reactor.resume_accept()
         more = not self.is_cron_paused and self.engine.cron()
+        end_round(self.engine)
         delay = min(_CRON_IDLE, 1 / self.config["hz"])
         if more:
             delay = _CRON_BUSY
-        elif self.engine.has_expires():
-            delay = min(delay, _CRON_EXPIRES)
+        elif self.engine.has_deadlines():
+            delay = min(delay, _CRON_DEADLINES)
         self._cron_handle = self._loop.call_later(delay, self._cron)
 
     def _warn_of_http(self) -> None:

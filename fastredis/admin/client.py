@@ -107,6 +107,7 @@ def describe(info: Info) -> str:
     """Return the line about a connection, without its end."""
     flags = (
         ("c" if info["is_closing"] else "")
+        + ("b" if info["is_blocked"] else "")
         + ("U" if info["is_unix"] else "")
         + ("T" if info["is_no_touch"] else "")
     ) or "N"

@@ -177,13 +177,13 @@ def _clients(server: Any) -> Iterator[Field]:
     yield "maxclients", server.config["maxclients"]
     yield "client_recent_max_input_buffer", largest_in
     yield "client_recent_max_output_buffer", largest_out
-    yield "blocked_clients", 0
+    yield "blocked_clients", engine.nblocked
     yield "tracking_clients", 0
     yield "pubsub_clients", 0
     yield "watching_clients", 0
     yield "clients_in_timeout_table", 0
     yield "total_watched_keys", 0
-    yield "total_blocking_keys", 0
+    yield "total_blocking_keys", engine.nblocking_keys
     yield "total_blocking_keys_on_nokey", 0
 
 

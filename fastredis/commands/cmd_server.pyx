@@ -7,7 +7,8 @@ thread; either way the databases are empty when the reply is sent.
 from fastredis.core.clock cimport clock_wall_us
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport arg_i64_or_error, arg_is
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.blocking cimport blocking_signal_all
+from fastredis.engine.client cimport CHANGE_BLOCKED, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_DB_RANGE, ERR_SYNTAX
 from fastredis.engine.reply cimport (
     reply_array,
@@ -91,6 +92,9 @@ cdef api void cmd_swapdb(client_t *c) noexcept nogil:
         reply_error(c, ERR_DB_RANGE)
         return
     ks_swap(c.srv.ks, <int>a, <int>b)
+    if c.srv.change_hooks & CHANGE_BLOCKED:
+        blocking_signal_all(c.srv, <int>a)
+        blocking_signal_all(c.srv, <int>b)
     reply_ok(c)
     mark_dirty(c, 1)
 

@@ -6,10 +6,16 @@ to know of changes is told here, and no handler is touched when that grows.
 
 Threads: the thread that executes commands.
 """
+from fastredis.core.status cimport fr_unlikely
+from fastredis.engine.blocking cimport blocking_signal
+from fastredis.engine.client cimport CHANGE_BLOCKED
 
 
 cdef void key_changed(
     client_t *c, const dbkey_t *key, int event_class, const char *event
 ) noexcept nogil:
-    """Count the change."""
+    """Count the change, and tell whoever wants to hear of it."""
     c.srv.dirty += 1
+    if fr_unlikely(c.srv.change_hooks != 0):
+        if c.srv.change_hooks & CHANGE_BLOCKED:
+            blocking_signal(c.db, c.srv, key)

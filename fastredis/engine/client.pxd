@@ -22,7 +22,12 @@ cdef enum:
     CLIENT_WANT_WRITE = 1 << 10         # the socket was full: waits until it drains
     CLIENT_PROTOCOL_ERROR = 1 << 11
     CLIENT_TRANSPORT = 1 << 12          # on a uvloop transport, not on the epoll set
-    CLIENT_PEER_CLOSED = 1 << 13
+    CLIENT_BLOCKED = 1 << 13            # waits for keys; its input is only kept
+    CLIENT_UNBLOCKED = 1 << 14          # in srv.unblocked
+    CLIENT_DENY_BLOCKING = 1 << 15      # within EXEC: nothing waits
+
+    # server_t.change_hooks: who wants to hear of changes of keys
+    CHANGE_BLOCKED = 1 << 0             # clients that wait (engine/blocking.pyx)
 
     # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..23)
     CMD_READONLY = 1 << 0
@@ -89,11 +94,16 @@ cdef struct server_t:
     size_t nclients
     uint64_t next_client_id
     client_t *write_list                # clients whose reply waits to be sent
+    client_t *unblocked                 # clients whose kept input is to be executed
     client_t *closing                   # clients to be freed at the end of the round
     client_t *current                   # the client whose requests are being executed
     size_t current_nbytes               # bytes of the requests given by it
     bint is_stopping                    # SHUTDOWN was accepted: execute nothing more
     server_stats_t stats
+    uint32_t change_hooks               # CHANGE_*
+    bint has_changed_keys               # blocking_serve has something to do
+    size_t nblocked                     # clients that wait for keys
+    void *blocking                      # blocking_t, engine/blocking.pyx; or NULL
     void *error_counts                  # error_counts_t, engine/stats.pyx; or NULL
     # configuration that C code reads; set by Engine.set_option
     size_t max_clients
@@ -138,6 +148,10 @@ cdef struct client_t:
     client_t *next_write
     int64_t soft_since_ms               # over the soft limit since; 0: is not
     size_t out_peak                     # most that one flush sent
+    # --- waiting for keys
+    void *blocked                       # block_t, engine/blocking.pyx; or NULL
+    void (*forget_blocked)(client_t *c) noexcept nogil  # ends it without a reply
+    client_t *next_unblocked
     # --- identity
     blob_t *name
     blob_t *lib_name
@@ -171,6 +185,8 @@ cdef void client_free_closing(server_t *srv) noexcept nogil
 cdef void client_free(client_t *c) noexcept nogil
 # have the reply sent at the end of the round
 cdef void client_queue_write(client_t *c) noexcept nogil
+# have what the client sent while it waited executed at the end of the round
+cdef void client_queue_unblocked(client_t *c) noexcept nogil
 # over an output limit? Then the client is closed and True returned
 cdef bint client_check_output_limit(client_t *c) noexcept nogil
 # give back room of the query buffer that was not used lately

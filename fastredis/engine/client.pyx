@@ -88,6 +88,8 @@ cdef void client_free(client_t *c) noexcept nogil:
     """Free a client that is in no list; its socket is closed."""
     if c.release != NULL:
         c.release(c)
+    if c.blocked != NULL:
+        c.forget_blocked(c)
     if c.fd >= 0:
         close(c.fd)
     out_clear(&c.out)
@@ -115,6 +117,13 @@ cdef void client_free_closing(server_t *srv) noexcept nogil:
             link[0] = w.next_write
         else:
             link = &w.next_write
+    link = &srv.unblocked
+    while link[0] != NULL:
+        w = link[0]
+        if w.flags & CLIENT_CLOSE_ASAP:
+            link[0] = w.next_unblocked
+        else:
+            link = &w.next_unblocked
     while srv.closing != NULL:
         c = srv.closing
         srv.closing = c.next
@@ -147,6 +156,14 @@ cdef void client_queue_write(client_t *c) noexcept nogil:
         c.flags |= CLIENT_IN_WRITE_LIST
         c.next_write = c.srv.write_list
         c.srv.write_list = c
+
+
+cdef void client_queue_unblocked(client_t *c) noexcept nogil:
+    """Have the client's kept input executed at the end of the round."""
+    if not c.flags & (CLIENT_UNBLOCKED | CLIENT_CLOSE_ASAP):
+        c.flags |= CLIENT_UNBLOCKED
+        c.next_unblocked = c.srv.unblocked
+        c.srv.unblocked = c
 
 
 cdef bint client_check_output_limit(client_t *c) noexcept nogil:

@@ -15,6 +15,7 @@ Cost: about 3 us a client.
 from fastredis.core.blob cimport blob_t
 from fastredis.core.mem cimport zsize
 from fastredis.engine.client cimport (
+    CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_FAKE,
     CLIENT_NO_TOUCH,
@@ -91,6 +92,7 @@ cdef dict client_describe(client_t *c):
         "commands": c.ncommands,
         "net_in": c.net_in,
         "net_out": c.net_out,
+        "is_blocked": bool(c.flags & CLIENT_BLOCKED),
         "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
         "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
         "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),

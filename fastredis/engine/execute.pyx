@@ -21,8 +21,10 @@ from fastredis.core.clock cimport clock_cycles
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.status cimport fr_likely, fr_unlikely
 from fastredis.engine.args cimport arg_is
+from fastredis.engine.blocking cimport blocking_serve
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
+    CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSE_ASAP,
     CLIENT_NO_TOUCH,
@@ -48,6 +50,7 @@ from fastredis.resp.parser cimport (
     parse_request,
     parse_t,
     parser_t,
+    partial_free,
     slice_t,
 )
 from fastredis.resp.writer cimport out_apart, out_clear, out_join, out_t
@@ -64,6 +67,7 @@ cdef enum:
     BATCH_MAX = 32
     MUTED = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT
     CLOSING = CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
+    STOPPING = CLOSING | CLIENT_BLOCKED
     UNKNOWN_ARGS_SHOWN = 128
 
 # A parsed request that waits for its turn.
@@ -181,6 +185,24 @@ cdef uint64_t _execute_muted(client_t *c, uint64_t start) noexcept nogil:
     return start
 
 
+cdef void _rerun(client_t *c) noexcept nogil:
+    """Execute c.argv again, for a client that waited for it."""
+    cdef server_t *srv = c.srv
+    cdef client_t *current = srv.current
+    srv.current = c
+    if c.flags & MUTED:
+        _execute_muted(c, clock_cycles())
+    else:
+        _execute(c, clock_cycles())
+    srv.current = current
+
+
+cdef void engine_serve_blocked(server_t *srv) noexcept nogil:
+    """Run the commands of clients whose keys have changed."""
+    if srv.has_changed_keys:
+        blocking_serve(srv, _rerun)
+
+
 cdef void engine_execute(client_t *c) noexcept nogil:
     """Execute the request in c.argv for a client without a connection."""
     cdef cmd_t *sub
@@ -285,10 +307,18 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             else:
                 now = _execute_muted(c, now)
             done = r.end
-            if fr_unlikely(c.flags & CLOSING):
+            if fr_unlikely(srv.has_changed_keys):
+                blocking_serve(srv, _rerun)
+            if fr_unlikely(c.flags & STOPPING):
                 n = i + 1
                 break
         c.ncommands += n
+        if fr_unlikely(c.flags & CLIENT_BLOCKED):
+            # what follows is parsed again when the client goes on
+            partial_free(c.partial)
+            c.partial = NULL
+            c.qneed = 1
+            return done
         if fr_unlikely(c.flags & CLOSING):
             return nbytes
         if state == PARSE_ERROR and n < limit:

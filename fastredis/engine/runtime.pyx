@@ -24,8 +24,16 @@ from fastredis.core.mem cimport (
     zmem_small_pages,
     zused_memory,
 )
+from fastredis.engine.blocking cimport (
+    blocking_cancel,
+    blocking_expire,
+    blocking_free,
+    blocking_has_deadlines,
+    blocking_nkeys,
+)
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
+    CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_FAKE,
     client_check_output_limit,
@@ -40,7 +48,7 @@ from fastredis.engine.client cimport (
     server_update_clock,
 )
 from fastredis.engine.describe cimport client_describe
-from fastredis.engine.execute cimport engine_execute
+from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
 from fastredis.engine.stats cimport error_counts_t
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
@@ -142,6 +150,7 @@ cdef class Engine:
         _free_clients(&self.srv)
         if self.fake != NULL:
             client_free(self.fake)
+        blocking_free(&self.srv)
         ks_free(self.srv.ks)
         out_pool_free(&self.srv.pool)
         argv_free(&self.srv.argv)
@@ -203,6 +212,7 @@ cdef class Engine:
         with nogil:
             server_update_clock(&self.srv)
             more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
+            blocking_expire(&self.srv)
             if self.srv.now_ms >= self.next_check_ms:
                 _check_clients(&self.srv)
                 self.next_check_ms = self.srv.now_ms + CLIENTS_CHECK_MS
@@ -211,9 +221,9 @@ cdef class Engine:
             _sample_rates(&self.srv, &self.meter, self.commands.total_calls())
         return more
 
-    def has_expires(self):
-        """Return whether any key has an expiry, so that cron is to run often."""
-        return ks_has_expires(self.srv.ks)
+    def has_deadlines(self):
+        """Return whether keys or waiting clients have one: cron is to run often."""
+        return ks_has_expires(self.srv.ks) or blocking_has_deadlines(&self.srv)
 
     @property
     def now_ms(self):
@@ -263,6 +273,8 @@ cdef class Engine:
                 if is_spare:
                     server_update_clock(&self.srv)
                 engine_execute(c)
+                if is_spare:
+                    engine_serve_blocked(&self.srv)
             reply = _take_reply(c)
         finally:
             self.nested -= 1
@@ -314,6 +326,27 @@ cdef class Engine:
                     client_close(c)
             c = following
         return n
+
+    def unblock_client(self, uint64_t client_id, bint with_error=False):
+        """End a client's waiting; return False if it does not wait.
+
+        with_error: it gets the error UNBLOCKED instead of the reply of a timeout.
+        """
+        cdef client_t *c = _find(&self.srv, client_id)
+        if c == NULL or not c.flags & CLIENT_BLOCKED:
+            return False
+        blocking_cancel(c, with_error)
+        return True
+
+    @property
+    def nblocked(self):
+        """The number of clients that wait for keys."""
+        return self.srv.nblocked
+
+    @property
+    def nblocking_keys(self):
+        """The number of keys that clients wait for."""
+        return blocking_nkeys(&self.srv)
 
     def stop_serving(self):
         """Execute no more requests, also not of those that have come already."""

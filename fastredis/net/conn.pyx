@@ -11,12 +11,16 @@ that turns out smaller, and goes when the client is idle (client_trim).
 """
 from fastredis.core.mem cimport zsize, ztryrealloc
 from fastredis.engine.client cimport (
+    CLIENT_BLOCKED,
     CLIENT_CLOSE_ASAP,
     CLIENT_IN_WRITE_LIST,
+    CLIENT_UNBLOCKED,
     client_close,
     client_free_closing,
+    client_queue_write,
 )
 from fastredis.engine.execute cimport engine_feed
+from fastredis.engine.runtime cimport Engine
 from libc.string cimport memcpy, memmove
 
 cdef enum:
@@ -65,6 +69,16 @@ cdef bint conn_read_buffer(
     return True
 
 
+cdef void _execute_kept(client_t *c) noexcept nogil:
+    """Execute what is complete in c.qbuf."""
+    cdef size_t used = engine_feed(c, c.qbuf, c.qlen)
+    if c.qlen > c.qpeak:
+        c.qpeak = c.qlen
+    c.qlen -= used
+    if used and c.qlen and not c.flags & CLIENT_CLOSE_ASAP:
+        memmove(c.qbuf, c.qbuf + used, c.qlen)
+
+
 cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     """Execute what is complete and keep the rest."""
     cdef server_t *srv = c.srv
@@ -75,7 +89,7 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     srv.stats.reads += 1
     c.net_in += nbytes
     if c.qlen == 0:
-        used = engine_feed(c, buf, nbytes)
+        used = 0 if c.flags & CLIENT_BLOCKED else engine_feed(c, buf, nbytes)
         rest = nbytes - used
         if rest == 0 or c.flags & CLIENT_CLOSE_ASAP:
             return
@@ -90,27 +104,28 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             if c.read_room > READ_MAX:
                 c.read_room = READ_MAX
         c.qlen += nbytes
-        if c.qlen < c.qneed:
+        if c.flags & CLIENT_BLOCKED:
+            pass
+        elif c.qlen < c.qneed:
             c.active_ms = srv.now_ms
-            rest = c.qlen
         else:
-            used = engine_feed(c, c.qbuf, c.qlen)
-            rest = c.qlen - used
-            if c.qlen > c.qpeak:
-                c.qpeak = c.qlen
-            c.qlen = rest
-            if rest == 0 or c.flags & CLIENT_CLOSE_ASAP:
-                return
-            if used:
-                memmove(c.qbuf, c.qbuf + used, rest)
-    if rest > srv.query_buffer_limit:
+            _execute_kept(c)
+    if c.qlen > srv.query_buffer_limit and not c.flags & CLIENT_CLOSE_ASAP:
         srv.stats.query_limit_disconnections += 1
         client_close(c)
 
 
 cdef void conn_end_round(server_t *srv) noexcept nogil:
-    """Send what was queued for other clients, free those that were closed."""
+    """Go on with clients that waited, send what was queued, free what was closed."""
     cdef client_t *c
+    while srv.unblocked != NULL:
+        c = srv.unblocked
+        srv.unblocked = c.next_unblocked
+        c.flags &= ~CLIENT_UNBLOCKED
+        if c.qlen and not c.flags & (CLIENT_CLOSE_ASAP | CLIENT_BLOCKED) \
+                and not srv.is_stopping:
+            _execute_kept(c)
+            client_queue_write(c)
     while srv.write_list != NULL:
         c = srv.write_list
         srv.write_list = c.next_write
@@ -118,3 +133,9 @@ cdef void conn_end_round(server_t *srv) noexcept nogil:
         if not c.flags & CLIENT_CLOSE_ASAP:
             c.flush(c)
     client_free_closing(srv)
+
+
+def end_round(Engine engine):
+    """Do so for what was not read from a socket: timers, calls within the process."""
+    with nogil:
+        conn_end_round(&engine.srv)

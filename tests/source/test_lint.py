@@ -208,7 +208,8 @@ def test_generated_files_are_not_committed() -> None:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
     unwanted = (".c", ".so", ".html", "_api.h", ".pyc")
-    assert not [name for name in listed if name.endswith(unwanted)]
+    written = {"bench/floor.c"}
+    assert not [n for n in listed if n.endswith(unwanted) and n not in written]
 
 
 # --- These checks themselves -------------------------------------------------------
