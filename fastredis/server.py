@@ -34,6 +34,7 @@ import uvloop
 
 from fastredis.admin.log import Logger, log_start, show_logo
 from fastredis.commands.registry import bind, load_specs, table
+from fastredis.config.spec import REDIS_VERSION
 from fastredis.config.store import Config, FatalConfigError
 from fastredis.engine.runtime import Engine
 from fastredis.net.conn import end_round
@@ -75,7 +76,6 @@ _ENGINE_OPTIONS: Final = (
     "client-query-buffer-limit",
     "latency-tracking",
     "lazyfree-lazy-expire",
-    "lazyfree-lazy-server-del",
     "lazyfree-lazy-user-del",
     "lazyfree-lazy-user-flush",
     "maxclients",
@@ -114,6 +114,7 @@ class Server:
         self.log = Logger.for_config(config)
         self.engine = Engine(config["databases"], huge_pages=not config["disable-thp"])
         self.engine.server = self
+        self.engine.set_redis_version(REDIS_VERSION)
         self.specs: dict[str, Command] = {}
         self.started_at = time.time()
         self.run_id = os.urandom(20).hex()

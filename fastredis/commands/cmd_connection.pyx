@@ -221,7 +221,7 @@ cdef void _reply_greeting(client_t *c) noexcept nogil:
     reply_cstring(c, b"version")
     # the version whose behaviour this is, not that of this package: libraries
     # decide by it what they may use
-    reply_cstring(c, b"8.0.2")
+    reply_cstring(c, c.srv.redis_version)
     reply_cstring(c, b"proto")
     reply_int(c, c.out.resp)
     reply_cstring(c, b"id")

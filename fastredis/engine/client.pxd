@@ -33,8 +33,6 @@ cdef enum:
     CMD_READONLY = 1 << 0
     CMD_WRITE = 1 << 1
     CMD_DENYOOM = 1 << 2
-    CMD_ADMIN = 1 << 3
-    CMD_LOADING = 1 << 7
     CMD_NO_AUTH = 1 << 13
     CMD_PYTHON = 1 << 30
 
@@ -114,10 +112,10 @@ cdef struct server_t:
     output_limit_t output_limit         # of normal clients
     bint is_lazy_user_del
     bint is_lazy_user_flush
-    bint is_lazy_server_del
     bint is_latency_tracked
     blob_t *password                    # of the default user; NULL: none
     argv_t argv                         # arguments of the batch being executed
+    char[16] redis_version              # what HELLO says
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:

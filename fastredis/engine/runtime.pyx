@@ -90,7 +90,7 @@ from fastredis.resp.writer cimport (
     out_seal,
 )
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memset, strncpy
 
 import hiredis
 
@@ -182,14 +182,17 @@ cdef class Engine:
             self.srv.is_lazy_user_del = value
         elif name == "lazyfree-lazy-user-flush":
             self.srv.is_lazy_user_flush = value
-        elif name == "lazyfree-lazy-server-del":
-            self.srv.is_lazy_server_del = value
         elif name == "lazyfree-lazy-expire":
             self.srv.ks.is_lazy_expire = value
         elif name == "latency-tracking":
             self.srv.is_latency_tracked = value
         else:
             raise KeyError(name)
+
+    def set_redis_version(self, str version):
+        """Say which Redis this is compatible with, for HELLO."""
+        cdef bytes text = version.encode("ascii")
+        strncpy(self.srv.redis_version, text, sizeof(self.srv.redis_version) - 1)
 
     def set_output_limit(self, hard, soft, seconds):
         """Limit the pending reply of normal clients: bytes, bytes, seconds; 0: none."""
