@@ -2,6 +2,7 @@
 """The structs of the engine: server, command, client. See client.pyx."""
 from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_t
+from fastredis.ds.quicklist cimport ql_limits_t
 from fastredis.keyspace.db cimport db_t, dbkey_t, keyspace_t
 from fastredis.resp.parser cimport argv_t, partial_t, slice_t
 from fastredis.resp.writer cimport out_pool_t, out_t
@@ -113,6 +114,7 @@ cdef struct server_t:
     bint is_lazy_user_del
     bint is_lazy_user_flush
     bint is_latency_tracked
+    ql_limits_t list_limits             # of lists that are made or changed
     blob_t *password                    # of the default user; NULL: none
     argv_t argv                         # arguments of the batch being executed
     char[16] redis_version              # what HELLO says

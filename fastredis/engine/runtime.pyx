@@ -186,6 +186,10 @@ cdef class Engine:
             self.srv.ks.is_lazy_expire = value
         elif name == "latency-tracking":
             self.srv.is_latency_tracked = value
+        elif name == "list-max-listpack-size":
+            self.srv.list_limits.fill = value
+        elif name == "list-compress-depth":
+            self.srv.list_limits.depth = value
         else:
             raise KeyError(name)
 
