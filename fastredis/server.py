@@ -61,6 +61,9 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_number",
     "fastredis.commands.cmd_server",
     "fastredis.commands.cmd_string",
+    "fastredis.commands.cmd_zcombine",
+    "fastredis.commands.cmd_zrange",
+    "fastredis.commands.cmd_zset",
 )
 # Modules of the handlers in Python, imported when one of them is first called.
 PYTHON_MODULES: Final = (
@@ -86,6 +89,8 @@ _ENGINE_OPTIONS: Final = (
     "proto-max-bulk-len",
     "tcp-keepalive",
     "timeout",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
 )
 
 # Seconds between two turns of the periodic work, which "hz" sets where this is longer.

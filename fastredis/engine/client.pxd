@@ -115,6 +115,8 @@ cdef struct server_t:
     bint is_lazy_user_flush
     bint is_latency_tracked
     ql_limits_t list_limits             # of lists that are made or changed
+    size_t zset_max_listpack_entries
+    size_t zset_max_listpack_value
     blob_t *password                    # of the default user; NULL: none
     argv_t argv                         # arguments of the batch being executed
     char[16] redis_version              # what HELLO says

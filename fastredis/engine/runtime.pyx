@@ -190,6 +190,10 @@ cdef class Engine:
             self.srv.list_limits.fill = value
         elif name == "list-compress-depth":
             self.srv.list_limits.depth = value
+        elif name == "zset-max-listpack-entries":
+            self.srv.zset_max_listpack_entries = value
+        elif name == "zset-max-listpack-value":
+            self.srv.zset_max_listpack_value = value
         else:
             raise KeyError(name)
 
