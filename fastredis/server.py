@@ -62,6 +62,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_server",
     "fastredis.commands.cmd_string",
     "fastredis.commands.cmd_zcombine",
+    "fastredis.commands.cmd_zpop",
     "fastredis.commands.cmd_zrange",
     "fastredis.commands.cmd_zset",
 )

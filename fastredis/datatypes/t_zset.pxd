@@ -89,6 +89,11 @@ cdef zset_t zset_slice(
     zset_t z, size_t first, size_t n, const zset_limits_t *limits
 ) noexcept nogil
 
+# an element's member: the ht_key_fn of a table for zset_from_table
+cdef const char *zset_member_of(const void *elem, size_t *len_out) noexcept nogil
+# returned: of the elements of a table, both consumed; ptr NULL if there are none
+cdef zset_t zset_from_table(ht_t *members, const zset_limits_t *limits) noexcept nogil
+
 # --- Read
 cdef size_t zset_len(zset_t z) noexcept nogil
 # False: there is no such member

@@ -75,6 +75,7 @@ from fastredis.ds.hashtable cimport (
     ht_remove_at,
     ht_scan,
     ht_unpack,
+    ht_walk,
 )
 from fastredis.ds.listpack cimport (
     LP_AFTER,
@@ -108,6 +109,7 @@ from fastredis.keyspace.obj cimport (
 )
 from libc.math cimport isnan
 from libc.stdint cimport int64_t, uint32_t
+from libc.stdlib cimport qsort
 
 cdef enum:
     LP_NEW_CAP = 64
@@ -224,7 +226,7 @@ cdef void _lp_put(
 # --- Trees ------------------------------------------------------------------------
 
 
-cdef const char *_member_of(const void *entry, size_t *len_out) noexcept nogil:
+cdef const char *zset_member_of(const void *entry, size_t *len_out) noexcept nogil:
     """Return an element's member: the ht_key_fn of the hash table."""
     cdef const bpt_elem_t *e = <const bpt_elem_t *>entry
     len_out[0] = e.len
@@ -233,7 +235,7 @@ cdef const char *_member_of(const void *entry, size_t *len_out) noexcept nogil:
 
 cdef zset_tree_t *_tree_new() noexcept nogil:
     cdef zset_tree_t *t = <zset_tree_t *>zmalloc(sizeof(zset_tree_t))
-    t.members = ht_new(_member_of)
+    t.members = ht_new(zset_member_of)
     bpt_init(&t.tree)
     return t
 
@@ -254,7 +256,7 @@ cdef inline bpt_elem_t *_tree_find(
     const zset_tree_t *t, const char *member, size_t nbytes
 ) noexcept nogil:
     cdef ht_pos_t pos = ht_locate_by(
-        t.members, _member_of, member, nbytes, keyhash(member, nbytes))
+        t.members, zset_member_of, member, nbytes, keyhash(member, nbytes))
     if pos.bucket == NULL:
         return NULL
     return <bpt_elem_t *>ht_unpack(pos.bucket.ptrs[pos.index])
@@ -273,7 +275,7 @@ cdef void _tree_forget(zset_tree_t *t, bpt_elem_t *e) noexcept nogil:
     """Free an element that is no longer in the tree, but in the hash table."""
     cdef uint64_t hash = keyhash(e.member, e.len)
     ht_remove_at(
-        t.members, ht_locate_by(t.members, _member_of, e.member, e.len, hash), hash)
+        t.members, ht_locate_by(t.members, zset_member_of, e.member, e.len, hash), hash)
     zfree(e)
 
 
@@ -331,6 +333,55 @@ cdef inline void _append(
         _tree_append(<zset_tree_t *>z.ptr, score, member, nbytes)
     else:
         z.ptr = _lp_append_pair(<uint8_t *>z.ptr, member, nbytes, score)
+
+
+cdef int _compare(const void *a, const void *b) noexcept nogil:
+    """Compare two elements, given pointers to them."""
+    cdef const bpt_elem_t *x = (<const bpt_elem_t **>a)[0]
+    cdef const bpt_elem_t *y = (<const bpt_elem_t **>b)[0]
+    if x.score != y.score:
+        return 1 if x.score > y.score else -1
+    return bpt_compare_bytes(x.member, x.len, y.member, y.len)
+
+
+cdef struct gather_t:
+    bpt_elem_t **elems
+    size_t n
+
+
+cdef void _gather(void *ctx, void *entry) noexcept nogil:
+    cdef gather_t *g = <gather_t *>ctx
+    g.elems[g.n] = <bpt_elem_t *>entry
+    g.n += 1
+
+
+cdef zset_t zset_from_table(ht_t *members, const zset_limits_t *limits) noexcept nogil:
+    """Return a set of the elements of a table; both are consumed. O(n log n).
+
+    Of no elements at all: ptr is NULL.
+    """
+    cdef zset_tree_t *t
+    cdef gather_t g
+    cdef zset_t z
+    cdef size_t i
+    z.enc = OBJ_ENC_TREE
+    z.ptr = NULL
+    if members.used == 0:
+        ht_free(members)
+        return z
+    g.elems = <bpt_elem_t **>zmalloc(members.used * sizeof(bpt_elem_t *))
+    g.n = 0
+    ht_walk(members, _gather, &g)
+    qsort(g.elems, g.n, sizeof(bpt_elem_t *), _compare)
+    t = <zset_tree_t *>zmalloc(sizeof(zset_tree_t))
+    t.members = members
+    bpt_init(&t.tree)
+    for i in range(g.n):
+        bpt_append(&t.tree, g.elems[i])
+    zfree(g.elems)
+    z.ptr = t
+    zset_fit(&z, limits)
+    return z
 
 
 cdef void zset_to_tree(zset_t *z) noexcept nogil:
@@ -624,7 +675,7 @@ cdef zset_added_t zset_add(
         zset_to_tree(z)
     t = <zset_tree_t *>z.ptr
     hash = keyhash(member, nbytes)
-    pos = ht_locate_by(t.members, _member_of, member, nbytes, hash)
+    pos = ht_locate_by(t.members, zset_member_of, member, nbytes, hash)
     if pos.bucket != NULL:
         e = <bpt_elem_t *>ht_unpack(pos.bucket.ptrs[pos.index])
         done = _new_score(e.score, flags, &score)
@@ -657,7 +708,7 @@ cdef bint zset_remove(zset_t *z, const char *member, size_t nbytes) noexcept nog
         return True
     t = <zset_tree_t *>z.ptr
     hash = keyhash(member, nbytes)
-    pos = ht_locate_by(t.members, _member_of, member, nbytes, hash)
+    pos = ht_locate_by(t.members, zset_member_of, member, nbytes, hash)
     if pos.bucket == NULL:
         return False
     e = <bpt_elem_t *>ht_unpack(pos.bucket.ptrs[pos.index])
