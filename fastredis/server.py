@@ -55,6 +55,7 @@ except ImportError:  # a platform without epoll
 HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_connection",
     "fastredis.commands.cmd_generic",
+    "fastredis.commands.cmd_hash",
     "fastredis.commands.cmd_lcs",
     "fastredis.commands.cmd_list",
     "fastredis.commands.cmd_list_take",
@@ -80,6 +81,8 @@ PYTHON_MODULES: Final = (
 # Directives that C code reads, handed to Engine.set_option as they are.
 _ENGINE_OPTIONS: Final = (
     "client-query-buffer-limit",
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
     "latency-tracking",
     "lazyfree-lazy-expire",
     "lazyfree-lazy-user-del",

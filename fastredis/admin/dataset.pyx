@@ -18,6 +18,7 @@ from fastredis.core.mem cimport zgood_size, zsize
 from fastredis.core.num cimport NUM_INT_BUF, num_format_u64
 from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
 from fastredis.core.status cimport fr_assert
+from fastredis.datatypes.t_hash cimport hash_pair_t, hash_walk
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
 from fastredis.ds.hashtable cimport (
     HT_BUCKET_ENTRIES,
@@ -41,6 +42,7 @@ from fastredis.keyspace.db cimport (
 )
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_BLOB,
+    OBJ_HASH,
     OBJ_INLINE_MAX,
     OBJ_NO_EXPIRE,
     OBJ_STRING,
@@ -154,15 +156,30 @@ cdef void _mix_u32(unsigned char *digest, uint32_t value) noexcept nogil:
     _mix(digest, b, 4)
 
 
+cdef void _add_pair(void *ctx, const hash_pair_t *pair) noexcept nogil:
+    """Take one field of a hash in, with whether it has an expiry."""
+    cdef unsigned char own[SHA1_NBYTES]
+    memset(own, 0, SHA1_NBYTES)
+    _mix(own, pair.field.ptr, pair.field.len)
+    _mix(own, pair.value.ptr, pair.value.len)
+    if pair.expire_ms != OBJ_NO_EXPIRE:
+        _add(own, b"!!hexpire!!", 11)
+    _add(<unsigned char *>ctx, own, SHA1_NBYTES)
+
+
 cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     """Take in type, value and whether there is an expiry; not the key."""
     cdef char[STR_INT_MAX] digits
     cdef const char *s
     cdef size_t n
     _mix_u32(digest, obj_type(o))
-    fr_assert(obj_type(o) == OBJ_STRING)
-    s = str_bytes(o, digits, &n)
-    _mix(digest, s, n)
+    if obj_type(o) == OBJ_STRING:
+        s = str_bytes(o, digits, &n)
+        _mix(digest, s, n)
+    elif obj_type(o) == OBJ_HASH:
+        hash_walk(o, 0, _add_pair, digest)
+    else:
+        fr_assert(False)
     if obj_expire_ms(o) != OBJ_NO_EXPIRE:
         _add(digest, b"!!expire!!", 10)
 

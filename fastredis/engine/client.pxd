@@ -3,6 +3,7 @@
 from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_t
 from fastredis.ds.quicklist cimport ql_limits_t
+from fastredis.datatypes.t_hash cimport hash_limits_t
 from fastredis.keyspace.db cimport db_t, dbkey_t, keyspace_t
 from fastredis.resp.parser cimport argv_t, partial_t, slice_t
 from fastredis.resp.writer cimport out_pool_t, out_t
@@ -111,6 +112,7 @@ cdef struct server_t:
     size_t proto_max_bulk_len
     size_t query_buffer_limit
     output_limit_t output_limit         # of normal clients
+    hash_limits_t hash_limits
     bint is_lazy_user_del
     bint is_lazy_user_flush
     bint is_latency_tracked

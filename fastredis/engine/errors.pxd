@@ -24,6 +24,10 @@ cdef extern from *:
     #define ERR_DB_RANGE "ERR DB index is out of range"
     #define ERR_SAME_OBJECT "ERR source and destination objects are the same"
     #define ERR_CURSOR "ERR invalid cursor"
+    #define ERR_HASH_NOT_INTEGER "ERR hash value is not an integer"
+    #define ERR_HASH_NOT_FLOAT "ERR hash value is not a float"
+    #define ERR_VALUE_NAN "ERR value is NaN or Infinity"
+    #define ERR_VALUE_RANGE "ERR value is out of range"
     #endif
     """
     const char *ERR_SYNTAX
@@ -42,3 +46,7 @@ cdef extern from *:
     const char *ERR_DB_RANGE
     const char *ERR_SAME_OBJECT
     const char *ERR_CURSOR
+    const char *ERR_HASH_NOT_INTEGER
+    const char *ERR_HASH_NOT_FLOAT
+    const char *ERR_VALUE_NAN
+    const char *ERR_VALUE_RANGE

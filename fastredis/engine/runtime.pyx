@@ -184,6 +184,10 @@ cdef class Engine:
             self.srv.is_lazy_user_flush = value
         elif name == "lazyfree-lazy-expire":
             self.srv.ks.is_lazy_expire = value
+        elif name == "hash-max-listpack-entries":
+            self.srv.hash_limits.max_entries = value
+        elif name == "hash-max-listpack-value":
+            self.srv.hash_limits.max_value = value
         elif name == "latency-tracking":
             self.srv.is_latency_tracked = value
         elif name == "list-max-listpack-size":
@@ -463,6 +467,7 @@ cdef class Engine:
             "misses": self.srv.ks.misses,
             "expired_keys": self.srv.ks.expired_keys,
             "expired_active": self.srv.ks.expired_active,
+            "expired_fields": self.srv.ks.expired_fields,
             "dirty": self.srv.dirty,
             "lazyfree_pending": lazyfree_pending(),
             "lazyfree_freed": lazyfree_freed(),
@@ -535,6 +540,7 @@ cdef class Engine:
         memset(&self.meter, 0, sizeof(self.meter))
         self.srv.ks.hits = self.srv.ks.misses = 0
         self.srv.ks.expired_keys = self.srv.ks.expired_active = 0
+        self.srv.ks.expired_fields = 0
         lazyfree_reset_stats()
         self.commands.reset_stats()
 

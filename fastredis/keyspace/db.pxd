@@ -10,6 +10,7 @@ from fastredis.core.rand cimport rand_t
 from fastredis.ds.hashtable cimport ht_t
 from fastredis.keyspace.expire cimport wheel_t
 from fastredis.keyspace.obj cimport obj_t
+from fastredis.keyspace.subexpire cimport subexpire_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 # A key to look up; its bytes are borrowed.
@@ -38,6 +39,7 @@ cdef struct db_t:
     wheel_t *draining       # the wheel being rebuilt into `wheel`, or NULL
     size_t nexpires         # keys with an expiry
     int wheel_gen           # 0 or 1: OBJ_F_WHEEL of keys whose entry is in `wheel`
+    subexpire_t *sub        # expiries of fields of hashes; NULL: none
     int id
 
 # What all databases of a server share.
@@ -56,6 +58,7 @@ cdef struct keyspace_t:
     uint64_t misses
     uint64_t expired_keys
     uint64_t expired_active
+    uint64_t expired_fields
 
 cdef keyspace_t *ks_new(int ndbs) noexcept nogil
 cdef void ks_free(keyspace_t *ks) noexcept nogil
@@ -111,6 +114,11 @@ cdef obj_t *db_set_expire(
 ) noexcept nogil
 # True: it had one
 cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
+
+# fields of o were given an expiry, lost it, or are gone
+cdef void db_subexpire_changed(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
+# keys with such fields
+cdef size_t db_subexpire_len(const db_t *db) noexcept nogil
 
 # --- Move and copy. src must exist; what dst names is replaced. The expiry goes along.
 cdef void db_rename(db_t *db, const dbkey_t *src, const dbkey_t *dst) noexcept nogil

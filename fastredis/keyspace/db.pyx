@@ -4,6 +4,7 @@ r"""Databases: a hash table of key objects and a timing wheel of their expiries.
     keyspace_t --> dbs[16]: db_t --> keys   hash table --> obj_t (key, expiry, value)
                                  --> wheel  40 bits of the hash of each key that
                                             has an expiry, in the slot of its time
+                                 --> sub    the same for fields of hashes (subexpire.pyx)
 
 The wheel holds hashes, not pointers: an entry whose key has gone, or has been given
 another time, is stale, and is dropped when it fires.
@@ -89,7 +90,22 @@ from fastredis.keyspace.obj cimport (
     obj_set_int,
     obj_set_lru,
     obj_set_pointer,
+    obj_subexpire,
+    obj_subexpire_due,
+    obj_subexpire_len,
+    obj_subexpire_t,
+    obj_type,
     obj_with_expire,
+)
+from fastredis.keyspace.subexpire cimport (
+    subexpire_changed,
+    subexpire_check,
+    subexpire_forget,
+    subexpire_free,
+    subexpire_is_idle,
+    subexpire_len,
+    subexpire_new,
+    subexpire_turn,
 )
 
 cdef enum:
@@ -101,6 +117,7 @@ cdef enum:
     INT_DIGITS_MAX = 20
     PREFETCH_MIN_BUCKETS = 1024  # 64 KB, and ten times as much in objects
     LAZY_EFFORT = 64            # values of more allocations are freed on the thread
+    FIELDS_STEP = 128           # fields deleted between looks at the clock
 
 cdef extern from *:
     """
@@ -137,6 +154,7 @@ cdef void _free_contents(db_t *db) noexcept nogil:
     ht_free(db.keys)
     wheel_free(db.wheel)
     wheel_free(db.draining)
+    subexpire_free(db.sub)
 
 
 cdef void _free_flushed(void *db) noexcept nogil:
@@ -323,6 +341,8 @@ cdef bint ks_expire_cycle(keyspace_t *ks, uint64_t max_ns) noexcept nogil:
         ks.expire_db = ks.expire_db + 1 if ks.expire_db + 1 < ks.ndbs else 0
         if db.wheel != NULL and _expire_db(db, end_ns):
             return True
+        if db.sub != NULL and _expire_fields(db, end_ns):
+            return True
     return False
 
 
@@ -330,7 +350,7 @@ cdef bint ks_has_expires(const keyspace_t *ks) noexcept nogil:
     """Return whether any database has a wheel to turn."""
     cdef int i
     for i in range(ks.ndbs):
-        if ks.dbs[i].wheel != NULL:
+        if ks.dbs[i].wheel != NULL or ks.dbs[i].sub != NULL:
             return True
     return False
 
@@ -351,6 +371,64 @@ cdef void _expire_changed(
         o.flags |= OBJ_F_LAG
 
 
+# --- Expiry of fields -------------------------------------------------------------
+
+
+cdef bint _fields_due(void *ctx, obj_t *o) noexcept nogil:
+    """Delete some fields of a hash that have expired; return whether more have."""
+    cdef db_t *db = <db_t *>ctx
+    cdef obj_subexpire_t *sub
+    cdef dbkey_t key
+    db.ks.expired_fields += obj_subexpire_due(o, db.ks.now_ms, FIELDS_STEP)
+    key.ptr = obj_key(o, &key.len)
+    key.hash = keyhash(key.ptr, key.len)
+    if obj_subexpire_len(o) == 0:
+        _remove(db, _locate(db, &key), key.hash, db.ks.is_lazy_expire)
+        return False
+    sub = obj_subexpire(o)
+    if sub.next_ms != OBJ_NO_EXPIRE and sub.next_ms <= db.ks.now_ms:
+        return True
+    db_subexpire_changed(db, &key, o)
+    return False
+
+
+cdef bint _expire_fields(db_t *db, uint64_t end_ns) noexcept nogil:
+    """Delete fields that are due; return whether the time was up before the end."""
+    if subexpire_turn(db.sub, db.keys, db.ks.now_ms, end_ns, _fields_due, db):
+        return True
+    if subexpire_is_idle(db.sub):
+        subexpire_free(db.sub)
+        db.sub = NULL
+    return False
+
+
+cdef void db_subexpire_changed(
+    db_t *db, const dbkey_t *key, obj_t *o
+) noexcept nogil:
+    """Keep the wheel of fields right."""
+    cdef obj_subexpire_t *sub = obj_subexpire(o)
+    if sub == NULL or (sub.next_ms == OBJ_NO_EXPIRE and not sub.is_counted):
+        return
+    if db.sub == NULL:
+        db.sub = subexpire_new(db.ks.now_ms)
+    subexpire_changed(db.sub, db.keys, key.hash, sub, db.ks.now_ms)
+
+
+cdef size_t db_subexpire_len(const db_t *db) noexcept nogil:
+    """Return how many keys have fields with an expiry."""
+    return subexpire_len(db.sub)
+
+
+cdef inline void _forget_fields(db_t *db, obj_t *o) noexcept nogil:
+    """Leave out the fields of a key that goes; while it still has its place."""
+    cdef obj_subexpire_t *sub
+    if obj_type(o) == OBJ_STRING or db.sub == NULL:
+        return
+    sub = obj_subexpire(o)
+    if sub != NULL:
+        subexpire_forget(db.sub, sub)
+
+
 # --- Find -------------------------------------------------------------------------
 
 
@@ -361,6 +439,7 @@ cdef void _remove(
     cdef obj_t *o = <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
     if obj_expire_ms(o) != OBJ_NO_EXPIRE:
         db.nexpires -= 1
+    _forget_fields(db, o)
     ht_remove_at(db.keys, pos, hash)
     _dispose(o, is_lazy)
 
@@ -448,9 +527,12 @@ cdef obj_t *_put(
         old = <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
         o.flags |= old.flags & (OBJ_F_LAG | OBJ_F_WHEEL)
         ht_replace(pos, o)
+        _forget_fields(db, old)
         _dispose(old, True)
     if before != after:
         _expire_changed(db, o, key.hash, before, after)
+    if obj_type(o) != OBJ_STRING:
+        db_subexpire_changed(db, key, o)
     return o
 
 
@@ -597,6 +679,7 @@ cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil:
     db.keys = ht_new(obj_key_of)
     db.wheel = NULL
     db.draining = NULL
+    db.sub = NULL
     db.nexpires = 0
     return n
 
@@ -640,6 +723,7 @@ cdef obj_t *_take(db_t *db, const dbkey_t *key) noexcept nogil:
     o = _old(db, pos)
     if obj_expire_ms(o) != OBJ_NO_EXPIRE:
         db.nexpires -= 1
+    _forget_fields(db, o)
     ht_remove_at(db.keys, pos, key.hash)
     return o
 
@@ -654,11 +738,14 @@ cdef void _install(
     if pos.bucket != NULL:
         if before != OBJ_NO_EXPIRE:
             db.nexpires -= 1
+        _forget_fields(db, _old(db, pos))
         _dispose(_old(db, pos), True)
         ht_replace(pos, o)
     else:
         ht_insert(db.keys, o, key.hash)
     _expire_changed(db, o, key.hash, OBJ_NO_EXPIRE, expire_ms)
+    if obj_type(o) != OBJ_STRING:
+        db_subexpire_changed(db, key, o)
 
 
 cdef void db_rename(
@@ -780,9 +867,20 @@ cdef void _count_expires(void *ctx, void *entry) noexcept nogil:
         (<size_t *>ctx)[0] += 1
 
 
+cdef void _count_subexpires(void *ctx, void *entry) noexcept nogil:
+    cdef obj_subexpire_t *sub = obj_subexpire(<obj_t *>entry)
+    if sub == NULL or sub.next_ms == OBJ_NO_EXPIRE:
+        return
+    fr_assert(sub.is_counted)
+    fr_assert(sub.wheel_ms != OBJ_NO_EXPIRE and sub.wheel_ms <= sub.next_ms)
+    (<size_t *>ctx)[0] += 1
+
+
 cdef void db_check(db_t *db) noexcept nogil:
     """Walk every invariant; ends the process on a violation."""
-    cdef size_t n = 0
+    cdef size_t n = 0, nsub = 0
+    ht_walk(db.keys, _count_subexpires, &nsub)
+    subexpire_check(db.sub, nsub)
     ht_check(db.keys)
     ht_walk(db.keys, _count_expires, &n)
     fr_assert(n == db.nexpires)

@@ -25,6 +25,7 @@ cdef enum obj_enc_t:
     OBJ_ENC_TABLE = 6       # a hash table
     OBJ_ENC_TREE = 7        # a sorted set's tree and hash table
     OBJ_ENC_STREAM = 8
+    OBJ_ENC_LISTPACK_EX = 9 # a listpack with an expiry for each field
 
 cdef enum:
     # flags; the low three choose the header's size
@@ -60,6 +61,35 @@ cdef struct obj_ops_t:
     const char *(*encoding)(int enc, const void *value) noexcept nogil
 
 cdef void obj_ops_set(int type, const obj_ops_t *ops) noexcept nogil
+
+# Expiries within a value, those of a hash's fields: where the value stands in the
+# wheel of its database. See subexpire.pyx.
+cdef struct obj_subexpire_t:
+    int64_t next_ms         # the earliest; OBJ_NO_EXPIRE: none
+    int64_t wheel_ms        # time of its entry in the wheel; OBJ_NO_EXPIRE: none
+    uint8_t wheel_gen       # which of the wheel's two generations has the entry
+    bint is_counted         # among the keys that have such expiries
+
+cdef struct obj_subexpire_ops_t:
+    # NULL: the value has no room for an expiry
+    obj_subexpire_t *(*state)(int enc, void *value) noexcept nogil
+    # delete up to budget parts whose time has passed; returns how many
+    size_t (*expire)(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil
+    # parts left, expired ones included
+    size_t (*len)(const obj_t *o) noexcept nogil
+
+cdef void obj_subexpire_ops_set(int type, const obj_subexpire_ops_t *ops) noexcept nogil
+# NULL: none, and no room for any
+cdef obj_subexpire_t *obj_subexpire(const obj_t *o) noexcept nogil
+cdef size_t obj_subexpire_due(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil
+cdef size_t obj_subexpire_len(const obj_t *o) noexcept nogil
+
+cdef inline void obj_subexpire_init(obj_subexpire_t *s) noexcept nogil:
+    """Begin without any expiry."""
+    s.next_ms = OBJ_NO_EXPIRE
+    s.wheel_ms = OBJ_NO_EXPIRE
+    s.wheel_gen = 0
+    s.is_counted = False
 
 # returned; expire_ms OBJ_NO_EXPIRE for none. The value is copied (bytes) or consumed.
 cdef obj_t *obj_new_bytes(
@@ -118,6 +148,11 @@ cdef inline int obj_type(const obj_t *o) noexcept nogil:
 
 cdef inline int obj_enc(const obj_t *o) noexcept nogil:
     return o.kind >> 4
+
+cdef inline void obj_set_enc(obj_t *o, int enc, void *value) noexcept nogil:
+    """Replace a pointer by one of another encoding."""
+    o.kind = <uint8_t>((o.kind & 15) | enc << 4)
+    obj_set_pointer(o, value)
 
 cdef inline char *obj_key(const obj_t *o, size_t *len_out) noexcept nogil:
     """Return the key's bytes, borrowed."""

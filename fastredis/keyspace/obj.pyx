@@ -32,12 +32,21 @@ cdef enum:
     VALUE_FLAGS = OBJ_F_RAW
 
 cdef obj_ops_t[NTYPES] _ops
+cdef obj_subexpire_ops_t[NTYPES] _subexpire_ops
 
 
 cdef void obj_ops_set(int type, const obj_ops_t *ops) noexcept nogil:
     """Give the operations of a type; done once, when its module is imported."""
     fr_assert(0 < type < NTYPES)
     _ops[type] = ops[0]
+
+
+cdef void obj_subexpire_ops_set(
+    int type, const obj_subexpire_ops_t *ops
+) noexcept nogil:
+    """Say that values of a type may have expiries within."""
+    fr_assert(0 < type < NTYPES)
+    _subexpire_ops[type] = ops[0]
 
 
 # --- Create and free --------------------------------------------------------------
@@ -227,6 +236,26 @@ cdef bint obj_overwrite_bytes(
     o.flags &= ~OBJ_F_RAW
     memcpy(key + key_len, value, nbytes)
     return True
+
+
+# --- Expiries within values -------------------------------------------------------
+
+
+cdef obj_subexpire_t *obj_subexpire(const obj_t *o) noexcept nogil:
+    """Return how the value's own expiries stand."""
+    if _subexpire_ops[obj_type(o)].state == NULL:
+        return NULL
+    return _subexpire_ops[obj_type(o)].state(obj_enc(o), obj_pointer(o))
+
+
+cdef size_t obj_subexpire_due(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil:
+    """Delete what has expired within a value for which obj_subexpire is not NULL."""
+    return _subexpire_ops[obj_type(o)].expire(o, now_ms, budget)
+
+
+cdef size_t obj_subexpire_len(const obj_t *o) noexcept nogil:
+    """Return how many parts such a value has."""
+    return _subexpire_ops[obj_type(o)].len(o)
 
 
 # --- Describe ---------------------------------------------------------------------

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What SCAN and its kin for collections have in common. See scan.pyx."""
+from fastredis.core.status cimport status_t
+from fastredis.engine.client cimport client_t
+from libc.stdint cimport int64_t, uint64_t
+
+cdef enum:
+    SCAN_DEFAULT_COUNT = 10
+
+cdef struct scan_options_t:
+    const char *pattern         # NULL: everything
+    size_t pattern_len
+    int64_t count
+    bint is_novalues
+
+# "ERR invalid cursor"
+cdef status_t scan_cursor_or_reply(
+    client_t *c, int i, uint64_t *cursor_out
+) noexcept nogil
+# MATCH and COUNT from argument i on, and NOVALUES if allowed
+cdef status_t scan_options_or_reply(
+    client_t *c, int i, bint has_novalues, scan_options_t *options_out
+) noexcept nogil
+# is this name wanted?
+cdef bint scan_matches(
+    const scan_options_t *options, const char *s, size_t nbytes
+) noexcept nogil

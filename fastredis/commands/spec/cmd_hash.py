@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Declarations of the hash commands."""
+
+from __future__ import annotations
+
+from fastredis.commands.spec.model import (
+    DENYOOM,
+    FAST,
+    READONLY,
+    WRITE,
+    Command,
+    array,
+    block,
+    bulk,
+    double,
+    either,
+    integer,
+    key,
+    mapping,
+    nil,
+    number,
+    ok,
+    one_key,
+    pattern,
+    string,
+    token,
+)
+
+_ORDERLESS = ("nondeterministic_output_order",)
+_RANDOM = ("nondeterministic_output",)
+_PAIRS = block("data", string("field"), string("value"), multiple=True)
+
+HDEL = Command(
+    "HDEL",
+    group="hash",
+    since="2.0.0",
+    arity=-3,
+    flags=WRITE | FAST,
+    keys=one_key("RW DELETE"),
+    args=[key(), string("field", multiple=True)],
+    reply=number("how many of the fields were there"),
+    cost="O(n), n = number of fields named",
+    summary="Deletes fields of a hash, and the key with the last of them.",
+    history=[("2.4.0", "Several fields may be named.")],
+)
+
+HEXISTS = Command(
+    "HEXISTS",
+    group="hash",
+    since="2.0.0",
+    arity=3,
+    flags=READONLY | FAST,
+    keys=one_key("RO"),
+    args=[key(), string("field")],
+    reply=number("1 if the field is there, 0 if not"),
+    cost="O(1)",
+    summary="Tells whether a hash has a field.",
+)
+
+HGET = Command(
+    "HGET",
+    group="hash",
+    since="2.0.0",
+    arity=3,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key(), string("field")],
+    reply=either(bulk("the value"), nil("the field or the key does not exist")),
+    cost="O(1)",
+    summary="Returns the value of a field.",
+)
+
+HGETALL = Command(
+    "HGETALL",
+    group="hash",
+    since="2.0.0",
+    arity=2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=mapping("every field with its value"),
+    cost="O(n), n = number of fields",
+    summary="Returns all fields of a hash with their values.",
+    tips=_ORDERLESS,
+)
+
+HINCRBY = Command(
+    "HINCRBY",
+    group="hash",
+    since="2.0.0",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=one_key("RW ACCESS UPDATE"),
+    args=[key(), string("field"), integer("increment")],
+    reply=number("the new value"),
+    cost="O(1)",
+    summary="Adds to the integer in a field; a missing field counts as 0.",
+)
+
+HINCRBYFLOAT = Command(
+    "HINCRBYFLOAT",
+    group="hash",
+    since="2.6.0",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=one_key("RW ACCESS UPDATE"),
+    args=[key(), string("field"), double("increment")],
+    reply=bulk("the new value"),
+    cost="O(1)",
+    summary="Adds to the number in a field; a missing field counts as 0.",
+)
+
+HKEYS = Command(
+    "HKEYS",
+    group="hash",
+    since="2.0.0",
+    arity=2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=array("the names of all fields"),
+    cost="O(n), n = number of fields",
+    summary="Returns the names of all fields of a hash.",
+    tips=_ORDERLESS,
+)
+
+HLEN = Command(
+    "HLEN",
+    group="hash",
+    since="2.0.0",
+    arity=2,
+    flags=READONLY | FAST,
+    keys=one_key("RO"),
+    args=[key()],
+    reply=number("how many fields there are, 0 without key"),
+    cost="O(1)",
+    summary="Counts the fields of a hash.",
+)
+
+HMGET = Command(
+    "HMGET",
+    group="hash",
+    since="2.0.0",
+    arity=-3,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key(), string("field", multiple=True)],
+    reply=array("for each field its value, null if it is absent"),
+    cost="O(n), n = number of fields named",
+    summary="Returns the values of several fields.",
+)
+
+HMSET = Command(
+    "HMSET",
+    group="hash",
+    since="2.0.0",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), _PAIRS],
+    reply=ok(),
+    cost="O(n), n = number of fields set",
+    summary="Sets several fields of a hash, like HSET with another reply.",
+    deprecated="4.0.0",
+    replaced_by="`HSET` with several fields",
+)
+
+HRANDFIELD = Command(
+    "HRANDFIELD",
+    group="hash",
+    since="6.2.0",
+    arity=-2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[
+        key(),
+        block(
+            "options",
+            integer("count"),
+            token("WITHVALUES", optional=True),
+            optional=True,
+        ),
+    ],
+    reply=either(
+        bulk("a field, if no count was given"),
+        nil("no count was given and there is no such key"),
+        array("fields, each with its value if they were asked for"),
+    ),
+    cost="O(n), n = fields returned; of the whole hash if they are a third of it",
+    summary="Picks fields at random; a negative count may repeat them.",
+    tips=_RANDOM,
+)
+
+HSCAN = Command(
+    "HSCAN",
+    group="hash",
+    since="2.8.0",
+    arity=-3,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[
+        key(),
+        integer("cursor"),
+        pattern(token="MATCH", optional=True),
+        integer("count", token="COUNT", optional=True),
+        token("NOVALUES", optional=True, since="7.4.0"),
+    ],
+    reply=array("the cursor for the next call, 0 at the end, and some fields"),
+    cost="O(1) a call, O(n) until the cursor is 0 again, n = number of fields",
+    summary="Walks through the fields of a hash in small steps.",
+    history=[("7.4.0", "`NOVALUES` is new.")],
+    tips=_RANDOM,
+)
+
+HSET = Command(
+    "HSET",
+    group="hash",
+    since="2.0.0",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), _PAIRS],
+    reply=number("how many of the fields are new"),
+    cost="O(n), n = number of fields set",
+    summary="Sets fields of a hash, which is made if need be.",
+    history=[("4.0.0", "Several fields may be set.")],
+)
+
+HSETNX = Command(
+    "HSETNX",
+    group="hash",
+    since="2.0.0",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    keys=one_key("RW INSERT"),
+    args=[key(), string("field"), string("value")],
+    reply=number("1 if the field was set, 0 if it was there"),
+    cost="O(1)",
+    summary="Sets a field of a hash unless it is there.",
+)
+
+HSTRLEN = Command(
+    "HSTRLEN",
+    group="hash",
+    since="3.2.0",
+    arity=3,
+    flags=READONLY | FAST,
+    keys=one_key("RO"),
+    args=[key(), string("field")],
+    reply=number("bytes, 0 if the field is absent"),
+    cost="O(1)",
+    summary="Tells how long the value of a field is.",
+)
+
+HVALS = Command(
+    "HVALS",
+    group="hash",
+    since="2.0.0",
+    arity=2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=array("the values of all fields"),
+    cost="O(n), n = number of fields",
+    summary="Returns the values of all fields of a hash.",
+    tips=_ORDERLESS,
+)

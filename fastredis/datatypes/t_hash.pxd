@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Operations on hashes. See t_hash.pyx.
+
+o is a hash object that a db_find function returned. A field whose time has passed at
+now_ms is absent to every function that takes now_ms, though it may still be there.
+After a change, hash_done is to be called: it deletes a hash that has become empty.
+"""
+from fastredis.core.blob cimport blob_t
+from fastredis.core.rand cimport rand_t
+from fastredis.core.status cimport status_t
+from fastredis.keyspace.db cimport db_t, dbkey_t
+from fastredis.keyspace.obj cimport obj_t
+from libc.stdint cimport int64_t, uint64_t
+
+cdef enum:
+    HASH_INT_BUF = 24
+
+# Bytes of a field or value, borrowed; digits is where an integer's text is put, so
+# the struct must stay where it is.
+cdef struct hash_text_t:
+    const char *ptr
+    size_t len
+    blob_t *blob            # that has the bytes, or NULL
+    char[HASH_INT_BUF] digits
+
+cdef struct hash_pair_t:
+    hash_text_t field
+    hash_text_t value
+    int64_t expire_ms       # OBJ_NO_EXPIRE: none
+
+# Up to where a hash is a listpack.
+cdef struct hash_limits_t:
+    size_t max_entries      # hash-max-listpack-entries
+    size_t max_value        # hash-max-listpack-value, bytes of a field or value
+
+ctypedef void (*hash_visit_fn)(void *ctx, const hash_pair_t *pair) noexcept nogil
+
+# --- Read ---------------------------------------------------------------------------
+# fields, those that have expired but are still there included
+cdef size_t hash_len(const obj_t *o) noexcept nogil
+# without them; O(n) while there are any
+cdef size_t hash_live(const obj_t *o, int64_t now_ms) noexcept nogil
+# False: absent
+cdef bint hash_get(
+    const obj_t *o, const char *field, size_t n, int64_t now_ms, hash_text_t *value_out
+) noexcept nogil
+cdef bint hash_exists(
+    const obj_t *o, const char *field, size_t n, int64_t now_ms
+) noexcept nogil
+cdef void hash_walk(
+    const obj_t *o, int64_t now_ms, hash_visit_fn visit, void *ctx
+) noexcept nogil
+# one step of a scan: some fields, about count of them; the next cursor, 0 at the end
+cdef uint64_t hash_scan(
+    const obj_t *o, uint64_t cursor, int64_t count, int64_t now_ms,
+    hash_visit_fn visit, void *ctx
+) noexcept nogil
+# visit n different fields, n <= hash_live
+cdef void hash_sample(
+    const obj_t *o, size_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
+    void *ctx
+) noexcept nogil
+# visit n fields, each drawn from all; none if there is none
+cdef void hash_draw(
+    const obj_t *o, uint64_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
+    void *ctx
+) noexcept nogil
+
+# have the field's memory loaded
+cdef void hash_prefetch(const obj_t *o, const char *field, size_t n) noexcept nogil
+
+# --- Write --------------------------------------------------------------------------
+# the key, which must be absent, with an empty hash
+cdef obj_t *hash_new(db_t *db, const dbkey_t *key) noexcept nogil
+# True: the field is new. An old one's expiry goes unless is_kept.
+cdef bint hash_set(
+    obj_t *o, const char *field, size_t n, const char *value, size_t nbytes,
+    bint is_kept, int64_t now_ms, const hash_limits_t *limits
+) noexcept nogil
+# True: it was there
+cdef bint hash_delete(
+    obj_t *o, const char *field, size_t n, int64_t now_ms
+) noexcept nogil
+# True: the hash was empty and the key is deleted. Else o stays valid.
+cdef bint hash_done(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
+
+# --- Expiry of fields ---------------------------------------------------------------
+# C_ERR: no such field; expire_out: ms, or OBJ_NO_EXPIRE
+cdef status_t hash_expiry(
+    const obj_t *o, const char *field, size_t n, int64_t now_ms, int64_t *expire_out
+) noexcept nogil
+# the field must be there; when_ms: OBJ_NO_EXPIRE to have none
+cdef void hash_set_expiry(
+    obj_t *o, const char *field, size_t n, int64_t when_ms
+) noexcept nogil
+
+cdef void hash_check(const obj_t *o) noexcept nogil

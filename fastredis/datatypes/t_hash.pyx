@@ -1,0 +1,812 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""Hashes: a listpack while small, a hash table of fields when large.
+
+    LISTPACK      field, value, field, value, ..            OBJECT ENCODING listpack
+    LISTPACK_EX   field, value, time, field, value, time..                  listpackex
+                  (ms; 0 for none), with the earliest time beside
+    TABLE         hash_fields.pyx                                           hashtable
+
+A hash starts as LISTPACK. The first expiry of a field makes a LISTPACK_EX of it, too
+many fields or too long a value a TABLE; there is no way back, as in Redis. The two
+listpacks are what RDB files hold.
+
+A field whose time has come is deleted by the database's wheel of such times. Until
+then readers leave it out: they look at the times of fields only if the earliest one of
+the hash has passed. Writers that name such a field delete it first.
+
+Cost: listpacks O(n) for each field named, tables O(1).
+Threads: main thread only, but for what frees a value.
+"""
+from fastredis.core.keyhash cimport keyhash
+from fastredis.core.mem cimport zfree, zmalloc, zrealloc, zsize
+from fastredis.core.rand cimport rand_below
+from fastredis.core.status cimport C_ERR, C_OK, fr_assert, fr_likely, fr_unlikely
+from fastredis.datatypes.hash_fields cimport (
+    field_t,
+    fields_t,
+    hf_check,
+    hf_copy,
+    hf_delete,
+    hf_expire,
+    hf_expiry,
+    hf_field,
+    hf_find,
+    hf_free,
+    hf_nbytes,
+    hf_new,
+    hf_set,
+    hf_set_expiry,
+    hf_value,
+)
+from fastredis.ds.hashtable cimport (
+    HT_BUCKET_ENTRIES,
+    ht_bucket_t,
+    ht_index,
+    ht_main_bucket,
+    ht_prefetch,
+    ht_random,
+    ht_scan,
+    ht_t,
+    ht_unpack,
+)
+from fastredis.ds.listpack cimport (
+    LP_REPLACE,
+    lp_append,
+    lp_append_int,
+    lp_copy,
+    lp_delete_many,
+    lp_entry_max,
+    lp_find,
+    lp_first,
+    lp_fits,
+    lp_free,
+    lp_get,
+    lp_insert_int,
+    lp_insert,
+    lp_len,
+    lp_nbytes,
+    lp_new,
+    lp_next,
+    lp_text,
+    lp_value_t,
+)
+from fastredis.keyspace.db cimport (
+    DB_NO_TTL,
+    db_delete,
+    db_set_pointer,
+    db_subexpire_changed,
+)
+from fastredis.keyspace.obj cimport (
+    OBJ_ENC_LISTPACK,
+    OBJ_ENC_LISTPACK_EX,
+    OBJ_ENC_TABLE,
+    OBJ_HASH,
+    OBJ_NO_EXPIRE,
+    obj_enc,
+    obj_ops_set,
+    obj_ops_t,
+    obj_pointer,
+    obj_set_enc,
+    obj_set_pointer,
+    obj_subexpire_init,
+    obj_subexpire_ops_set,
+    obj_subexpire_ops_t,
+    obj_subexpire_t,
+)
+from libc.stdint cimport uint8_t
+
+cdef enum:
+    STEPS_PER_FIELD = 10        # bounds a scan step over a nearly empty table
+    # draw different fields one by one if no more than one in so many is wanted
+    SPARSE = 3
+    SEEN_MIN = 16
+    PREFETCH_MIN_BUCKETS = 1024
+
+# A listpack whose entries come in threes, and its earliest time.
+cdef struct listpack_ex_t:
+    obj_subexpire_t sub
+    uint8_t *lp
+
+
+# --- The two listpacks ------------------------------------------------------------
+
+
+cdef inline uint8_t *_lp(const obj_t *o) noexcept nogil:
+    if obj_enc(o) == OBJ_ENC_LISTPACK:
+        return <uint8_t *>obj_pointer(o)
+    return (<listpack_ex_t *>obj_pointer(o)).lp
+
+
+cdef inline void _set_lp(obj_t *o, uint8_t *lp) noexcept nogil:
+    if obj_enc(o) == OBJ_ENC_LISTPACK:
+        obj_set_pointer(o, lp)
+    else:
+        (<listpack_ex_t *>obj_pointer(o)).lp = lp
+
+
+cdef inline size_t _step(const obj_t *o) noexcept nogil:
+    """Return the entries a field."""
+    return 2 if obj_enc(o) == OBJ_ENC_LISTPACK else 3
+
+
+cdef inline fields_t *_fields(const obj_t *o) noexcept nogil:
+    return <fields_t *>obj_pointer(o)
+
+
+cdef inline uint8_t *_lp_field(
+    const obj_t *o, const char *field, size_t n
+) noexcept nogil:
+    """Return the entry of a field, or NULL."""
+    cdef uint8_t *lp = _lp(o)
+    return lp_find(lp, lp_first(lp), field, n, _step(o) - 1)
+
+
+cdef inline int64_t _lp_time(const uint8_t *lp, const uint8_t *value) noexcept nogil:
+    """Return the time that stands behind a value, or OBJ_NO_EXPIRE."""
+    cdef lp_value_t v
+    lp_get(lp_next(lp, value), &v)
+    return v.num if v.num else OBJ_NO_EXPIRE
+
+
+cdef obj_subexpire_t *_sub(int enc, void *value) noexcept nogil:
+    """Return where the expiries of fields are kept, or NULL."""
+    if enc == OBJ_ENC_LISTPACK_EX:
+        return &(<listpack_ex_t *>value).sub
+    if enc == OBJ_ENC_TABLE:
+        return &(<fields_t *>value).sub
+    return NULL
+
+
+cdef inline bint _is_past(int64_t when, int64_t now_ms) noexcept nogil:
+    return when != OBJ_NO_EXPIRE and when <= now_ms
+
+
+cdef inline bint _has_expired(const obj_t *o, int64_t now_ms) noexcept nogil:
+    """Return whether any field's time has passed."""
+    cdef obj_subexpire_t *sub
+    if fr_likely(obj_enc(o) == OBJ_ENC_LISTPACK):
+        return False
+    sub = _sub(obj_enc(o), obj_pointer(o))
+    return fr_unlikely(_is_past(sub.next_ms, now_ms))
+
+
+cdef void _find_next(listpack_ex_t *x) noexcept nogil:
+    """Find the earliest time anew."""
+    cdef uint8_t *p = lp_first(x.lp)
+    cdef lp_value_t v
+    x.sub.next_ms = OBJ_NO_EXPIRE
+    while p != NULL:
+        p = lp_next(x.lp, lp_next(x.lp, p))
+        lp_get(p, &v)
+        if v.num and (x.sub.next_ms == OBJ_NO_EXPIRE or v.num < x.sub.next_ms):
+            x.sub.next_ms = v.num
+        p = lp_next(x.lp, p)
+
+
+# --- Other encodings --------------------------------------------------------------
+
+
+cdef void _to_listpack_ex(obj_t *o) noexcept nogil:
+    """Make room for expiries in a LISTPACK."""
+    cdef uint8_t *old = _lp(o)
+    cdef uint8_t *p = lp_first(old)
+    cdef listpack_ex_t *x = <listpack_ex_t *>zmalloc(sizeof(listpack_ex_t))
+    cdef lp_value_t v
+    cdef int part = 0
+    obj_subexpire_init(&x.sub)
+    x.lp = lp_new(lp_nbytes(old) + lp_len(old))
+    while p != NULL:
+        lp_get(p, &v)
+        if v.ptr == NULL:
+            x.lp = lp_append_int(x.lp, v.num)
+        else:
+            x.lp = lp_append(x.lp, v.ptr, v.len)
+        part ^= 1
+        if part == 0:
+            x.lp = lp_append_int(x.lp, 0)
+        p = lp_next(old, p)
+    lp_free(old)
+    obj_set_enc(o, OBJ_ENC_LISTPACK_EX, x)
+
+
+cdef void _to_table(obj_t *o) noexcept nogil:
+    """Make a TABLE of either listpack."""
+    cdef fields_t *t = hf_new()
+    cdef uint8_t *lp = _lp(o)
+    cdef uint8_t *p = lp_first(lp)
+    cdef listpack_ex_t *x = NULL
+    cdef hash_pair_t pair
+    if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
+        x = <listpack_ex_t *>obj_pointer(o)
+    while p != NULL:
+        p = _read_pair(o, lp, p, &pair)
+        hf_set(t, pair.field.ptr, pair.field.len, pair.value.ptr, pair.value.len, False)
+        if pair.expire_ms != OBJ_NO_EXPIRE:
+            hf_set_expiry(
+                t, hf_find(t, pair.field.ptr, pair.field.len), pair.expire_ms)
+    if x != NULL:
+        t.sub = x.sub       # the same fields, and the same place in the wheel
+        zfree(x)
+    lp_free(lp)
+    obj_set_enc(o, OBJ_ENC_TABLE, t)
+
+
+# --- Walk -------------------------------------------------------------------------
+
+
+cdef inline void _read_text(
+    const uint8_t *p, hash_text_t *text_out
+) noexcept nogil:
+    text_out.blob = NULL
+    text_out.ptr = lp_text(p, text_out.digits, &text_out.len)
+
+
+cdef uint8_t *_read_pair(
+    const obj_t *o, const uint8_t *lp, const uint8_t *p, hash_pair_t *pair
+) noexcept nogil:
+    """Read the field at p of a listpack; return the next field's place, or NULL."""
+    _read_text(p, &pair.field)
+    p = lp_next(lp, p)
+    _read_text(p, &pair.value)
+    pair.expire_ms = OBJ_NO_EXPIRE
+    if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
+        pair.expire_ms = _lp_time(lp, p)
+        p = lp_next(lp, p)
+    return lp_next(lp, p)
+
+
+cdef inline void _read_field(
+    const fields_t *t, const field_t *f, hash_pair_t *pair
+) noexcept nogil:
+    """Read an entry of a table."""
+    pair.field.ptr = hf_field(f, &pair.field.len)
+    pair.field.blob = NULL
+    pair.value.ptr = hf_value(f, &pair.value.len, &pair.value.blob)
+    pair.expire_ms = hf_expiry(t, f)
+
+
+cdef struct walk_t:
+    const fields_t *t
+    int64_t now_ms
+    hash_visit_fn visit
+    void *ctx
+    int64_t nseen
+    hash_pair_t pair
+
+
+cdef void _walk_entry(void *ctx, void *entry) noexcept nogil:
+    cdef walk_t *w = <walk_t *>ctx
+    w.nseen += 1
+    _read_field(w.t, <const field_t *>entry, &w.pair)
+    if not _is_past(w.pair.expire_ms, w.now_ms):
+        w.visit(w.ctx, &w.pair)
+
+
+cdef inline void _prefetch_bucket(const ht_bucket_t *b) noexcept nogil:
+    """Have a bucket's entries loaded."""
+    cdef int i
+    for i in range(HT_BUCKET_ENTRIES):
+        if b.tags[i]:
+            ht_prefetch(ht_unpack(b.ptrs[i]))
+
+
+cdef void _walk_table(walk_t *w) noexcept nogil:
+    """Visit all entries, with those of the next bucket on their way."""
+    cdef ht_bucket_t *b
+    cdef size_t i, n = w.t.table.nbuckets
+    cdef int k, last
+    _prefetch_bucket(ht_main_bucket(w.t.table, 0))
+    for i in range(n):
+        b = ht_main_bucket(w.t.table, i)
+        if i + 1 < n:
+            _prefetch_bucket(ht_main_bucket(w.t.table, i + 1))
+        while b != NULL:
+            last = HT_BUCKET_ENTRIES - 1 if b.is_chained else HT_BUCKET_ENTRIES
+            for k in range(last):
+                if b.tags[k]:
+                    _walk_entry(w, ht_unpack(b.ptrs[k]))
+            b = <ht_bucket_t *>ht_unpack(b.ptrs[last]) if b.is_chained else NULL
+
+
+cdef void hash_walk(
+    const obj_t *o, int64_t now_ms, hash_visit_fn visit, void *ctx
+) noexcept nogil:
+    """Visit every field; visit must not write."""
+    cdef walk_t w
+    cdef uint8_t *lp
+    cdef uint8_t *p
+    w.now_ms = now_ms
+    w.visit = visit
+    w.ctx = ctx
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        w.t = _fields(o)
+        w.nseen = 0
+        _walk_table(&w)
+        return
+    lp = _lp(o)
+    p = lp_first(lp)
+    while p != NULL:
+        p = _read_pair(o, lp, p, &w.pair)
+        if not _is_past(w.pair.expire_ms, now_ms):
+            visit(ctx, &w.pair)
+
+
+cdef uint64_t hash_scan(
+    const obj_t *o, uint64_t cursor, int64_t count, int64_t now_ms,
+    hash_visit_fn visit, void *ctx
+) noexcept nogil:
+    """Visit some fields; all of them at once if the hash is a listpack."""
+    cdef walk_t w
+    cdef int64_t steps
+    if obj_enc(o) != OBJ_ENC_TABLE:
+        hash_walk(o, now_ms, visit, ctx)
+        return 0
+    w.t = _fields(o)
+    w.now_ms = now_ms
+    w.visit = visit
+    w.ctx = ctx
+    w.nseen = 0
+    steps = count if count < (<int64_t>1 << 56) else <int64_t>1 << 56
+    steps *= STEPS_PER_FIELD
+    while True:
+        cursor = ht_scan(w.t.table, cursor, _walk_entry, &w)
+        steps -= 1
+        if cursor == 0 or w.nseen >= count or steps == 0:
+            return cursor
+
+
+# --- Read -------------------------------------------------------------------------
+
+
+cdef size_t hash_len(const obj_t *o) noexcept nogil:
+    """Return the number of fields."""
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        return _fields(o).table.used
+    return lp_len(_lp(o)) // _step(o)
+
+
+cdef void _count(void *ctx, const hash_pair_t *pair) noexcept nogil:
+    (<size_t *>ctx)[0] += 1
+
+
+cdef size_t hash_live(const obj_t *o, int64_t now_ms) noexcept nogil:
+    """Return the number of fields that have not expired."""
+    cdef size_t n = 0
+    if fr_likely(not _has_expired(o, now_ms)):
+        return hash_len(o)
+    hash_walk(o, now_ms, _count, &n)
+    return n
+
+
+cdef bint hash_get(
+    const obj_t *o, const char *field, size_t n, int64_t now_ms, hash_text_t *value_out
+) noexcept nogil:
+    """Find the value of a field."""
+    cdef field_t *f
+    cdef fields_t *t
+    cdef uint8_t *p
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        t = _fields(o)
+        f = hf_find(t, field, n)
+        if f == NULL or (
+            fr_unlikely(_is_past(t.sub.next_ms, now_ms))
+            and _is_past(hf_expiry(t, f), now_ms)
+        ):
+            return False
+        value_out.ptr = hf_value(f, &value_out.len, &value_out.blob)
+        return True
+    p = _lp_field(o, field, n)
+    if p == NULL:
+        return False
+    p = lp_next(_lp(o), p)
+    if _has_expired(o, now_ms) and _is_past(_lp_time(_lp(o), p), now_ms):
+        return False
+    _read_text(p, value_out)
+    return True
+
+
+cdef bint hash_exists(
+    const obj_t *o, const char *field, size_t n, int64_t now_ms
+) noexcept nogil:
+    """Return whether a field is there."""
+    cdef hash_text_t value
+    return hash_get(o, field, n, now_ms, &value)
+
+
+cdef void hash_prefetch(const obj_t *o, const char *field, size_t n) noexcept nogil:
+    """Have the bucket of a field loaded, unless the hash is in the cache anyway."""
+    cdef const ht_t *t
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        t = _fields(o).table
+        if t.nbuckets >= PREFETCH_MIN_BUCKETS:
+            ht_prefetch(ht_main_bucket(t, ht_index(t, keyhash(field, n))))
+
+
+# --- Random fields ----------------------------------------------------------------
+
+
+cdef struct sample_t:
+    rand_t *rand
+    size_t left             # fields still to come
+    size_t wanted           # of these
+    hash_visit_fn visit
+    void *ctx
+
+
+cdef void _sample_visit(void *ctx, const hash_pair_t *pair) noexcept nogil:
+    """Take a field with the chance that is right for those still wanted."""
+    cdef sample_t *s = <sample_t *>ctx
+    if rand_below(s.rand, s.left) < s.wanted:
+        s.wanted -= 1
+        s.visit(s.ctx, pair)
+    s.left -= 1
+
+
+cdef void _draw_different(
+    const fields_t *t, size_t n, rand_t *rand, hash_visit_fn visit, void *ctx
+) noexcept nogil:
+    """Visit n different entries of a table that has many more, none of them expired."""
+    cdef size_t cap = SEEN_MIN, i, drawn = 0
+    cdef void **seen
+    cdef void *f
+    cdef hash_pair_t pair
+    while cap < 2 * n:
+        cap *= 2
+    seen = <void **>zmalloc(cap * sizeof(void *))
+    for i in range(cap):
+        seen[i] = NULL
+    while drawn < n:
+        f = ht_random(t.table, rand)
+        i = (<size_t>f >> 3) * 0x9E3779B1ULL & (cap - 1)
+        while seen[i] != NULL and seen[i] != f:
+            i = (i + 1) & (cap - 1)
+        if seen[i] == f:
+            continue
+        seen[i] = f
+        drawn += 1
+        _read_field(t, <field_t *>f, &pair)
+        visit(ctx, &pair)
+    zfree(seen)
+
+
+cdef void hash_sample(
+    const obj_t *o, size_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
+    void *ctx
+) noexcept nogil:
+    """Visit n different fields, every set of n with the same chance.
+
+    A few of many are drawn one by one; else one walk decides about each field.
+    Source: D. Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
+    """
+    cdef sample_t s
+    if obj_enc(o) == OBJ_ENC_TABLE and not _has_expired(o, now_ms) \
+            and n < hash_len(o) // SPARSE:
+        _draw_different(_fields(o), n, rand, visit, ctx)
+        return
+    s.rand = rand
+    s.left = hash_live(o, now_ms)
+    s.wanted = n
+    s.visit = visit
+    s.ctx = ctx
+    hash_walk(o, now_ms, _sample_visit, &s)
+
+
+# The places of all fields that have not expired.
+cdef struct places_t:
+    void **places
+    size_t len
+
+
+cdef void _place_visit(void *ctx, void *entry) noexcept nogil:
+    cdef places_t *all = <places_t *>ctx
+    all.places[all.len] = entry
+    all.len += 1
+
+
+cdef void _live_places(
+    const obj_t *o, int64_t now_ms, places_t *all
+) noexcept nogil:
+    """Note where the fields are that have not expired."""
+    cdef const fields_t *t
+    cdef uint8_t *lp
+    cdef uint8_t *p
+    cdef uint8_t *following
+    cdef uint64_t cursor = 0
+    cdef size_t i, n = 0
+    cdef hash_pair_t pair
+    all.places = <void **>zmalloc((hash_len(o) + 1) * sizeof(void *))
+    all.len = 0
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        t = _fields(o)
+        while True:
+            cursor = ht_scan(t.table, cursor, _place_visit, all)
+            if cursor == 0:
+                break
+        for i in range(all.len):
+            if not _is_past(hf_expiry(t, <field_t *>all.places[i]), now_ms):
+                all.places[n] = all.places[i]
+                n += 1
+        all.len = n
+        return
+    lp = _lp(o)
+    p = lp_first(lp)
+    while p != NULL:
+        following = _read_pair(o, lp, p, &pair)
+        if not _is_past(pair.expire_ms, now_ms):
+            _place_visit(all, p)
+        p = following
+
+
+cdef void hash_draw(
+    const obj_t *o, uint64_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
+    void *ctx
+) noexcept nogil:
+    """Visit n fields, each drawn from all, so that some may come several times."""
+    cdef places_t all
+    cdef hash_pair_t pair
+    cdef void *place
+    if obj_enc(o) == OBJ_ENC_TABLE and not _has_expired(o, now_ms):
+        while n:
+            n -= 1
+            _read_field(_fields(o), <field_t *>ht_random(_fields(o).table, rand), &pair)
+            visit(ctx, &pair)
+        return
+    _live_places(o, now_ms, &all)
+    while n and all.len:
+        n -= 1
+        place = all.places[rand_below(rand, all.len)]
+        if obj_enc(o) == OBJ_ENC_TABLE:
+            _read_field(_fields(o), <field_t *>place, &pair)
+        else:
+            _read_pair(o, _lp(o), <uint8_t *>place, &pair)
+        visit(ctx, &pair)
+    zfree(all.places)
+
+
+# --- Write ------------------------------------------------------------------------
+
+
+cdef obj_t *hash_new(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Put an empty hash under a key."""
+    return db_set_pointer(db, key, OBJ_HASH, OBJ_ENC_LISTPACK, lp_new(0), DB_NO_TTL)
+
+
+cdef bint _lp_set(
+    obj_t *o, const char *field, size_t n, const char *value, size_t nbytes,
+    bint is_kept
+) noexcept nogil:
+    """Set a field of a listpack that has room; return whether it is new."""
+    cdef uint8_t *lp = _lp(o)
+    cdef uint8_t *p = _lp_field(o, field, n)
+    cdef bint had_time
+    if p == NULL:
+        lp = lp_append(lp, field, n)
+        lp = lp_append(lp, value, nbytes)
+        if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
+            lp = lp_append_int(lp, 0)
+        _set_lp(o, lp)
+        return True
+    lp = lp_insert(lp, value, nbytes, lp_next(lp, p), LP_REPLACE, &p)
+    _set_lp(o, lp)
+    if obj_enc(o) == OBJ_ENC_LISTPACK_EX and not is_kept:
+        had_time = _lp_time(lp, p) != OBJ_NO_EXPIRE
+        if had_time:
+            _set_lp(o, lp_insert_int(lp, 0, lp_next(lp, p), LP_REPLACE, NULL))
+            _find_next(<listpack_ex_t *>obj_pointer(o))
+    return False
+
+
+cdef bint hash_set(
+    obj_t *o, const char *field, size_t n, const char *value, size_t nbytes,
+    bint is_kept, int64_t now_ms, const hash_limits_t *limits
+) noexcept nogil:
+    """Set a field; return whether it is new."""
+    cdef bint is_new
+    if _has_expired(o, now_ms):
+        _drop_expired(o, field, n, now_ms)
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        return hf_set(_fields(o), field, n, value, nbytes, is_kept)
+    if n > limits.max_value or nbytes > limits.max_value or not lp_fits(
+            _lp(o), lp_entry_max(n) + lp_entry_max(nbytes) + lp_entry_max(8)):
+        _to_table(o)
+        return hf_set(_fields(o), field, n, value, nbytes, is_kept)
+    is_new = _lp_set(o, field, n, value, nbytes, is_kept)
+    if is_new and hash_len(o) > limits.max_entries:
+        _to_table(o)
+    return is_new
+
+
+cdef void _lp_delete(obj_t *o, uint8_t *p) noexcept nogil:
+    """Delete the field at p of a listpack."""
+    cdef listpack_ex_t *x
+    _set_lp(o, lp_delete_many(_lp(o), p, _step(o), NULL))
+    if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
+        x = <listpack_ex_t *>obj_pointer(o)
+        if x.sub.next_ms != OBJ_NO_EXPIRE:
+            _find_next(x)
+
+
+cdef bint _remove(obj_t *o, const char *field, size_t n) noexcept nogil:
+    """Delete a field, whatever its time; return whether it was there."""
+    cdef uint8_t *p
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        return hf_delete(_fields(o), field, n)
+    p = _lp_field(o, field, n)
+    if p == NULL:
+        return False
+    _lp_delete(o, p)
+    return True
+
+
+cdef bint _drop_expired(
+    obj_t *o, const char *field, size_t n, int64_t now_ms
+) noexcept nogil:
+    """Delete a field if its time has passed; return whether it had."""
+    cdef int64_t when
+    if hash_expiry(o, field, n, 0, &when) != C_OK or not _is_past(when, now_ms):
+        return False
+    return _remove(o, field, n)
+
+
+cdef bint hash_delete(
+    obj_t *o, const char *field, size_t n, int64_t now_ms
+) noexcept nogil:
+    """Delete a field; one whose time has passed goes too, but was not there."""
+    if _has_expired(o, now_ms) and _drop_expired(o, field, n, now_ms):
+        return False
+    return _remove(o, field, n)
+
+
+cdef bint hash_done(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
+    """End a change of a hash."""
+    if hash_len(o) == 0:
+        db_delete(db, key)
+        return True
+    if obj_enc(o) != OBJ_ENC_LISTPACK:
+        db_subexpire_changed(db, key, o)
+    return False
+
+
+# --- Expiry of fields -------------------------------------------------------------
+
+
+cdef status_t hash_expiry(
+    const obj_t *o, const char *field, size_t n, int64_t now_ms, int64_t *expire_out
+) noexcept nogil:
+    """Find out when a field's time comes."""
+    cdef field_t *f
+    cdef uint8_t *p
+    cdef int64_t when = OBJ_NO_EXPIRE
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        f = hf_find(_fields(o), field, n)
+        if f == NULL:
+            return C_ERR
+        when = hf_expiry(_fields(o), f)
+    else:
+        p = _lp_field(o, field, n)
+        if p == NULL:
+            return C_ERR
+        if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
+            when = _lp_time(_lp(o), lp_next(_lp(o), p))
+    if _is_past(when, now_ms):
+        return C_ERR
+    expire_out[0] = when
+    return C_OK
+
+
+cdef void hash_set_expiry(
+    obj_t *o, const char *field, size_t n, int64_t when_ms
+) noexcept nogil:
+    """Change a field's expiry; it must be there."""
+    cdef field_t *f
+    cdef uint8_t *lp
+    cdef uint8_t *p
+    if obj_enc(o) == OBJ_ENC_LISTPACK:
+        if when_ms == OBJ_NO_EXPIRE:
+            return
+        _to_listpack_ex(o)
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        f = hf_find(_fields(o), field, n)
+        fr_assert(f != NULL)
+        hf_set_expiry(_fields(o), f, when_ms)
+        return
+    p = _lp_field(o, field, n)
+    fr_assert(p != NULL)
+    lp = _lp(o)
+    p = lp_next(lp, lp_next(lp, p))
+    _set_lp(o, lp_insert_int(
+        lp, 0 if when_ms == OBJ_NO_EXPIRE else when_ms, p, LP_REPLACE, NULL))
+    _find_next(<listpack_ex_t *>obj_pointer(o))
+
+
+cdef size_t _expire(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil:
+    """Delete fields whose time has passed; return how many."""
+    cdef listpack_ex_t *x
+    cdef uint8_t *p
+    cdef size_t deleted = 0
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        return hf_expire(_fields(o), now_ms, budget)
+    x = <listpack_ex_t *>obj_pointer(o)
+    p = lp_first(x.lp)
+    while p != NULL and deleted < budget:
+        if _is_past(_lp_time(x.lp, lp_next(x.lp, p)), now_ms):
+            x.lp = lp_delete_many(x.lp, p, 3, &p)
+            deleted += 1
+        else:
+            p = lp_next(x.lp, lp_next(x.lp, lp_next(x.lp, p)))
+    _find_next(x)
+    return deleted
+
+
+# --- What the keyspace asks for ---------------------------------------------------
+
+
+cdef void _free(int enc, void *value) noexcept nogil:
+    if enc == OBJ_ENC_TABLE:
+        hf_free(<fields_t *>value)
+    elif enc == OBJ_ENC_LISTPACK:
+        lp_free(<uint8_t *>value)
+    else:
+        lp_free((<listpack_ex_t *>value).lp)
+        zfree(value)
+
+
+cdef void *_copy(int enc, const void *value) noexcept nogil:
+    cdef listpack_ex_t *x
+    if enc == OBJ_ENC_TABLE:
+        return hf_copy(<const fields_t *>value)
+    if enc == OBJ_ENC_LISTPACK:
+        return lp_copy(<const uint8_t *>value)
+    x = <listpack_ex_t *>zmalloc(sizeof(listpack_ex_t))
+    obj_subexpire_init(&x.sub)
+    x.sub.next_ms = (<const listpack_ex_t *>value).sub.next_ms
+    x.lp = lp_copy((<const listpack_ex_t *>value).lp)
+    return x
+
+
+cdef size_t _nbytes(int enc, const void *value, size_t samples) noexcept nogil:
+    if enc == OBJ_ENC_TABLE:
+        return hf_nbytes(<const fields_t *>value, samples)
+    if enc == OBJ_ENC_LISTPACK:
+        return zsize(value)
+    return zsize(value) + zsize((<const listpack_ex_t *>value).lp)
+
+
+cdef size_t _effort(int enc, const void *value) noexcept nogil:
+    return (<const fields_t *>value).table.used if enc == OBJ_ENC_TABLE else 1
+
+
+cdef const char *_encoding(int enc, const void *value) noexcept nogil:
+    if enc == OBJ_ENC_TABLE:
+        return b"hashtable"
+    return b"listpack" if enc == OBJ_ENC_LISTPACK else b"listpackex"
+
+
+cdef void hash_check(const obj_t *o) noexcept nogil:
+    """Walk every invariant; ends the process on a violation."""
+    cdef listpack_ex_t *x
+    cdef int64_t next_ms
+    if obj_enc(o) == OBJ_ENC_TABLE:
+        hf_check(_fields(o))
+        return
+    fr_assert(lp_len(_lp(o)) % _step(o) == 0)
+    if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
+        x = <listpack_ex_t *>obj_pointer(o)
+        next_ms = x.sub.next_ms
+        _find_next(x)
+        fr_assert(next_ms == x.sub.next_ms)
+
+
+cdef obj_ops_t _ops
+_ops.free = _free
+_ops.copy = _copy
+_ops.nbytes = _nbytes
+_ops.effort = _effort
+_ops.encoding = _encoding
+obj_ops_set(OBJ_HASH, &_ops)
+
+cdef obj_subexpire_ops_t _sub_ops
+_sub_ops.state = _sub
+_sub_ops.expire = _expire
+_sub_ops.len = hash_len
+obj_subexpire_ops_set(OBJ_HASH, &_sub_ops)
