@@ -56,6 +56,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_connection",
     "fastredis.commands.cmd_generic",
     "fastredis.commands.cmd_hash",
+    "fastredis.commands.cmd_hash_expire",
     "fastredis.commands.cmd_lcs",
     "fastredis.commands.cmd_list",
     "fastredis.commands.cmd_list_take",

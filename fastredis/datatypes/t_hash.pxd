@@ -85,6 +85,15 @@ cdef bint hash_delete(
 cdef bint hash_done(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
 
 # --- Expiry of fields ---------------------------------------------------------------
+cdef extern from *:
+    """
+    #ifndef FASTREDIS_HASH_H
+    #define FASTREDIS_HASH_H
+    #define HASH_TIME_MAX ((int64_t)0x3FFFFFFFFFFF)  /* as in Redis */
+    #endif
+    """
+    const int64_t HASH_TIME_MAX     # ms; the latest time that clients may set
+
 # C_ERR: no such field; expire_out: ms, or OBJ_NO_EXPIRE
 cdef status_t hash_expiry(
     const obj_t *o, const char *field, size_t n, int64_t now_ms, int64_t *expire_out

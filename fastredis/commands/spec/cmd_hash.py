@@ -8,6 +8,7 @@ from fastredis.commands.spec.model import (
     FAST,
     READONLY,
     WRITE,
+    Arg,
     Command,
     array,
     block,
@@ -21,14 +22,41 @@ from fastredis.commands.spec.model import (
     number,
     ok,
     one_key,
+    oneof,
     pattern,
     string,
     token,
+    unix_time,
 )
 
 _ORDERLESS = ("nondeterministic_output_order",)
 _RANDOM = ("nondeterministic_output",)
 _PAIRS = block("data", string("field"), string("value"), multiple=True)
+_FIELDS = block(
+    "fields", integer("numfields"), string("field", multiple=True), token="FIELDS"
+)
+_CONDITION = oneof(
+    "condition", token("NX"), token("XX"), token("GT"), token("LT"), optional=True
+)
+_COST = "O(n), n = number of fields named"
+_SET_REPLY = array(
+    "for each field 1 if its expiry was set, 0 if the condition is not met, "
+    "2 if it was deleted, -2 if it is absent"
+)
+
+
+def _expiration(last: str) -> Arg:
+    """Return the choice of EX, PX, EXAT, PXAT and one word more."""
+    return oneof(
+        "expiration",
+        integer("seconds", token="EX"),
+        integer("milliseconds", token="PX"),
+        unix_time("unix-time-seconds", token="EXAT"),
+        unix_time("unix-time-milliseconds", token="PXAT"),
+        token(last),
+        optional=True,
+    )
+
 
 HDEL = Command(
     "HDEL",
@@ -57,6 +85,45 @@ HEXISTS = Command(
     summary="Tells whether a hash has a field.",
 )
 
+HEXPIRE = Command(
+    "HEXPIRE",
+    group="hash",
+    since="7.4.0",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), integer("seconds"), _CONDITION, _FIELDS],
+    reply=_SET_REPLY,
+    cost=_COST,
+    summary="Gives fields of a hash a time to live in seconds.",
+)
+
+HEXPIREAT = Command(
+    "HEXPIREAT",
+    group="hash",
+    since="7.4.0",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), unix_time("unix-time-seconds"), _CONDITION, _FIELDS],
+    reply=_SET_REPLY,
+    cost=_COST,
+    summary="Has fields of a hash expire at a time in seconds.",
+)
+
+HEXPIRETIME = Command(
+    "HEXPIRETIME",
+    group="hash",
+    since="7.4.0",
+    arity=-5,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key(), _FIELDS],
+    reply=array("for each field a time in seconds, -1 without expiry, -2 if it is absent"),
+    cost=_COST,
+    summary="Tells when fields of a hash expire, in seconds since 1970.",
+)
+
 HGET = Command(
     "HGET",
     group="hash",
@@ -82,6 +149,32 @@ HGETALL = Command(
     cost="O(n), n = number of fields",
     summary="Returns all fields of a hash with their values.",
     tips=_ORDERLESS,
+)
+
+HGETDEL = Command(
+    "HGETDEL",
+    group="hash",
+    since="8.0.0",
+    arity=-5,
+    flags=WRITE | FAST,
+    keys=one_key("RW ACCESS DELETE"),
+    args=[key(), _FIELDS],
+    reply=array("for each field its value, null if it is absent"),
+    cost=_COST,
+    summary="Returns the values of fields and deletes the fields.",
+)
+
+HGETEX = Command(
+    "HGETEX",
+    group="hash",
+    since="8.0.0",
+    arity=-5,
+    flags=WRITE | FAST,
+    keys=one_key("RW ACCESS UPDATE"),
+    args=[key(), _expiration("PERSIST"), _FIELDS],
+    reply=array("for each field its value, null if it is absent"),
+    cost=_COST,
+    summary="Returns the values of fields and changes when the fields expire.",
 )
 
 HINCRBY = Command(
@@ -165,6 +258,74 @@ HMSET = Command(
     replaced_by="`HSET` with several fields",
 )
 
+HPERSIST = Command(
+    "HPERSIST",
+    group="hash",
+    since="7.4.0",
+    arity=-5,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), _FIELDS],
+    reply=array(
+        "for each field 1 if it had an expiry, -1 if not, -2 if it is absent"
+    ),
+    cost=_COST,
+    summary="Takes the expiry of fields of a hash away.",
+)
+
+HPEXPIRE = Command(
+    "HPEXPIRE",
+    group="hash",
+    since="7.4.0",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), integer("milliseconds"), _CONDITION, _FIELDS],
+    reply=_SET_REPLY,
+    cost=_COST,
+    summary="Gives fields of a hash a time to live in milliseconds.",
+)
+
+HPEXPIREAT = Command(
+    "HPEXPIREAT",
+    group="hash",
+    since="7.4.0",
+    arity=-6,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[key(), unix_time("unix-time-milliseconds"), _CONDITION, _FIELDS],
+    reply=_SET_REPLY,
+    cost=_COST,
+    summary="Has fields of a hash expire at a time in milliseconds.",
+)
+
+HPEXPIRETIME = Command(
+    "HPEXPIRETIME",
+    group="hash",
+    since="7.4.0",
+    arity=-5,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key(), _FIELDS],
+    reply=array("for each field a time in milliseconds, -1 without expiry, -2 if it is absent"),
+    cost=_COST,
+    summary="Tells when fields of a hash expire, in milliseconds since 1970.",
+)
+
+HPTTL = Command(
+    "HPTTL",
+    group="hash",
+    since="7.4.0",
+    arity=-5,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key(), _FIELDS],
+    reply=array("for each field milliseconds, -1 without expiry, -2 if it is absent"),
+    cost=_COST,
+    summary="Tells how long fields of a hash have to live, in milliseconds.",
+    tips=_RANDOM,
+)
+
 HRANDFIELD = Command(
     "HRANDFIELD",
     group="hash",
@@ -226,6 +387,24 @@ HSET = Command(
     history=[("4.0.0", "Several fields may be set.")],
 )
 
+HSETEX = Command(
+    "HSETEX",
+    group="hash",
+    since="8.0.0",
+    arity=-6,
+    flags=WRITE | DENYOOM | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[
+        key(),
+        oneof("condition", token("FNX"), token("FXX"), optional=True),
+        _expiration("KEEPTTL"),
+        block("fields", integer("numfields"), _PAIRS, token="FIELDS"),
+    ],
+    reply=number("1 if the fields were set, 0 if the condition is not met"),
+    cost=_COST,
+    summary="Sets fields of a hash and when they expire.",
+)
+
 HSETNX = Command(
     "HSETNX",
     group="hash",
@@ -250,6 +429,20 @@ HSTRLEN = Command(
     reply=number("bytes, 0 if the field is absent"),
     cost="O(1)",
     summary="Tells how long the value of a field is.",
+)
+
+HTTL = Command(
+    "HTTL",
+    group="hash",
+    since="7.4.0",
+    arity=-5,
+    flags=READONLY | FAST,
+    keys=one_key("RO ACCESS"),
+    args=[key(), _FIELDS],
+    reply=array("for each field seconds, -1 without expiry, -2 if it is absent"),
+    cost=_COST,
+    summary="Tells how long fields of a hash have to live, in seconds.",
+    tips=_RANDOM,
 )
 
 HVALS = Command(
