@@ -111,6 +111,8 @@ cdef struct server_t:
     int keepalive_s                     # 0: none
     size_t proto_max_bulk_len
     size_t query_buffer_limit
+    size_t hll_sparse_max_bytes
+    bint is_hll_simd_off                # PFDEBUG SIMD
     output_limit_t output_limit         # of normal clients
     hash_limits_t hash_limits
     bint is_lazy_user_del

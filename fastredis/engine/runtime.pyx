@@ -172,6 +172,8 @@ cdef class Engine:
             self.srv.proto_max_bulk_len = value
         elif name == "client-query-buffer-limit":
             self.srv.query_buffer_limit = value
+        elif name == "hll-sparse-max-bytes":
+            self.srv.hll_sparse_max_bytes = value
         elif name == "maxclients":
             self.srv.max_clients = value
         elif name == "timeout":

@@ -85,7 +85,7 @@ def test_flags(spec: Command) -> None:
         )
         assert kinds.bit_count() == 1
         if kinds != model.KEY_RO:
-            assert writes
+            assert writes or spec.flags & model.MAY_REPLICATE
         if key_spec.flags & model.KEY_VARIABLE:
             assert spec.find_keys is not None
     if spec.flags & model.DENYOOM:
