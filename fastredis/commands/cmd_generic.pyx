@@ -10,6 +10,7 @@ Look-ups come in three kinds here:
 
 No type is named: values are copied, measured and freed through obj_ops_t.
 """
+from fastredis.commands.scan cimport SCAN_DEFAULT_COUNT, scan_cursor_or_reply, scan_steps
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc
 from fastredis.core.num cimport num_format_u64, num_parse_i64
 from fastredis.core.pattern cimport pattern_is_literal, pattern_match
@@ -24,7 +25,6 @@ from fastredis.engine.args cimport (
 )
 from fastredis.engine.client cimport client_t, mark_dirty
 from fastredis.engine.errors cimport (
-    ERR_CURSOR,
     ERR_NO_KEY,
     ERR_SAME_OBJECT,
     ERR_SYNTAX,
@@ -76,20 +76,15 @@ from fastredis.keyspace.obj cimport (
     obj_type,
     obj_type_name,
 )
-from libc cimport errno
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport strtoull
 from libc.string cimport memcmp, memcpy
 
 cdef enum:
     TTL_NO_EXPIRY = -1          # what TTL and its kin answer
     TTL_NO_KEY = -2
 
-    SCAN_DEFAULT_COUNT = 10
-    SCAN_STEPS_PER_KEY = 10     # bounds the work of a SCAN of a nearly empty table
     SCAN_FOUND_ROOM = 64        # keys found before memory is asked for
-    CURSOR_ROOM = 64            # longer text is no cursor
     SCAN_ANY_TYPE = -1
     SCAN_NO_TYPE = -2           # the client's type is none that exists
 
@@ -526,34 +521,6 @@ cdef void _scan_visit(void *ctx, obj_t *o) noexcept nogil:
     s.nfound += 1
 
 
-cdef status_t _cursor_or_reply(client_t *c, int i, uint64_t *cursor_out) noexcept nogil:
-    """Read a cursor: an int64 that is not negative, or else what strtoull takes.
-
-    No server gives a client anything but digits; the rest is for clients that made
-    their cursor themselves, and found that it works.
-    """
-    cdef const char *s = c.argv[i].ptr
-    cdef size_t n = c.argv[i].len
-    cdef char[CURSOR_ROOM] text
-    cdef char *end
-    cdef int64_t number
-    cdef unsigned long long v
-    if num_parse_i64(s, n, &number) == C_OK:
-        if number >= 0:
-            cursor_out[0] = number
-            return C_OK
-    elif n < CURSOR_ROOM:
-        memcpy(text, s, n)
-        text[n] = 0
-        errno.errno = 0
-        v = strtoull(text, &end, 10)
-        if errno.errno == 0 and end != text and end[0] == 0:
-            cursor_out[0] = v
-            return C_OK
-    reply_error(c, ERR_CURSOR)
-    return C_ERR
-
-
 cdef int _type_named(client_t *c, int i) noexcept nogil:
     """Return the type that argument i names, or SCAN_NO_TYPE."""
     cdef int t
@@ -637,13 +604,11 @@ cdef api void cmd_scan(client_t *c) noexcept nogil:
     s.found = s.room
     s.nfound = 0
     s.cap = SCAN_FOUND_ROOM
-    if _cursor_or_reply(c, 1, &cursor) != C_OK:
+    if scan_cursor_or_reply(c, 1, &cursor) != C_OK:
         return
     if _scan_options_or_reply(c, 2, &s) != C_OK:
         return
-    steps = INT64_MAX
-    if s.count < INT64_MAX // SCAN_STEPS_PER_KEY:
-        steps = s.count * SCAN_STEPS_PER_KEY
+    steps = scan_steps(s.count)
     while True:
         cursor = db_scan_all(c.db, cursor, _scan_visit, &s)
         steps -= 1

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     SCAN_DEFAULT_COUNT = 10
+    SCAN_STEPS_PER_ITEM = 10    # bounds the work of a scan of a nearly empty table
 
 cdef struct scan_options_t:
     const char *pattern         # NULL: everything
@@ -21,6 +22,8 @@ cdef status_t scan_cursor_or_reply(
 cdef status_t scan_options_or_reply(
     client_t *c, int i, bint has_novalues, scan_options_t *options_out
 ) noexcept nogil
+# steps of a table that a call may take
+cdef int64_t scan_steps(int64_t count) noexcept nogil
 # is this name wanted?
 cdef bint scan_matches(
     const scan_options_t *options, const char *s, size_t nbytes

@@ -12,6 +12,7 @@ from fastredis.engine.args cimport arg_i64_or_reply, arg_is
 from fastredis.engine.errors cimport ERR_CURSOR, ERR_SYNTAX
 from fastredis.engine.reply cimport reply_error
 from libc cimport errno
+from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport strtoull
 from libc.string cimport memcpy
 
@@ -84,6 +85,13 @@ cdef status_t scan_options_or_reply(
             return C_ERR
         i += 2
     return C_OK
+
+
+cdef int64_t scan_steps(int64_t count) noexcept nogil:
+    """Return how many steps are allowed to find count items."""
+    if count < INT64_MAX // SCAN_STEPS_PER_ITEM:
+        return count * SCAN_STEPS_PER_ITEM
+    return INT64_MAX
 
 
 cdef bint scan_matches(

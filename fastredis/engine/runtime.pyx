@@ -190,6 +190,12 @@ cdef class Engine:
             self.srv.hash_limits.max_entries = value
         elif name == "hash-max-listpack-value":
             self.srv.hash_limits.max_value = value
+        elif name == "set-max-intset-entries":
+            self.srv.set_limits.intset_entries = value
+        elif name == "set-max-listpack-entries":
+            self.srv.set_limits.listpack_entries = value
+        elif name == "set-max-listpack-value":
+            self.srv.set_limits.listpack_value = value
         elif name == "latency-tracking":
             self.srv.is_latency_tracked = value
         elif name == "list-max-listpack-size":
