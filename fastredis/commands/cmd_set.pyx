@@ -328,6 +328,20 @@ cdef api void cmd_smembers(client_t *c) noexcept nogil:
     _reply_all(c, s)
 
 
+cdef status_t _positive_or_reply(
+    client_t *c, int i, const char *error, int64_t *value_out
+) noexcept nogil:
+    """Read an integer that is not negative; whatever else it is, the error is one."""
+    cdef int64_t v
+    if arg_i64_or_error(c, i, error, &v) != C_OK:
+        return C_ERR
+    if v < 0:
+        reply_error(c, error)
+        return C_ERR
+    value_out[0] = v
+    return C_OK
+
+
 # --- Random members ---------------------------------------------------------------
 
 
@@ -341,7 +355,8 @@ cdef void _spop_count(client_t *c) noexcept nogil:
     cdef int64_t count
     cdef obj_t *o
     cdef set_t s
-    if arg_range_or_reply(c, 2, 0, INT64_MAX, &count) != C_OK:
+    if _positive_or_reply(
+            c, 2, b"ERR value is out of range, must be positive", &count) != C_OK:
         return
     o = db_find_write(c.db, &key)
     if type_or_reply(c, o, OBJ_SET) != C_OK:
@@ -643,10 +658,7 @@ cdef status_t _counted_or_reply(
             approx[0] = True
             i += 1
         elif arg_is(c, i, b"limit") and i + 1 < c.argc:
-            if arg_i64_or_error(c, i + 1, limit_error, limit_out) != C_OK:
-                return C_ERR
-            if limit_out[0] < 0:
-                reply_error(c, limit_error)
+            if _positive_or_reply(c, i + 1, limit_error, limit_out) != C_OK:
                 return C_ERR
             i += 2
         else:

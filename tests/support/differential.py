@@ -87,8 +87,36 @@ def _sorted_map(reply: Any, _step: Step) -> Any:
     return reply
 
 
+def _members(reply: Any, _step: Step) -> Any:
+    """Leave the order of a set's members out."""
+    if isinstance(reply, Set):
+        return Set(sorted(reply))
+    return sorted(reply) if isinstance(reply, list) else reply
+
+
+def _drawn(reply: Any, step: Step) -> Any:
+    """Keep how many random members there are, and that they differ if they must."""
+    if not isinstance(reply, list):
+        return _kind(reply, step)
+    differ = len(set(reply)) == len(reply)
+    is_positive = len(step) == 3 and not step[2].startswith(b"-")
+    return [type(reply).__name__, len(reply), differ if is_positive else None]
+
+
+def _member_scan(reply: Any, step: Step) -> Any:
+    """Do for SSCAN, whose cursor comes after the key, what is done for SCAN."""
+    return _scan(reply, step[1:])
+
+
 LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"KEYS": _unordered,
+    b"SMEMBERS": _members,
+    b"SINTER": _members,
+    b"SUNION": _members,
+    b"SDIFF": _members,
+    b"SPOP": _members,
+    b"SRANDMEMBER": _drawn,
+    b"SSCAN": _member_scan,
     b"SCAN": _scan,
     b"RANDOMKEY": _kind,
     b"TIME": _kinds,
@@ -101,6 +129,11 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"COMMAND": _kind,
     b"COMMAND COUNT": _kind,
     b"CONFIG GET": _sorted_map,
+}
+
+# How to ask for the value of a key; of other types GET's answer is compared.
+READERS: dict[str, tuple[bytes, ...]] = {
+    "set": (b"SMEMBERS",),
 }
 
 CONTAINERS = {name.split()[0] for name in LEVELLERS if b" " in name}
@@ -224,7 +257,12 @@ class Contest:
             asked = [(*look.split(), key) for key in keys for look in looks]
             answers = iter(keeper.pipeline(asked))
             for key in keys:
-                state[db, key] = tuple(next(answers) for _ in looks)
+                kind, value, *rest = (next(answers) for _ in looks)
+                if reader := READERS.get(str(kind)):
+                    name, *more = reader
+                    step = (name, key, *more)
+                    value = level(keeper.cmd(*step), step)
+                state[db, key] = (kind, value, *rest)
         keeper.ok("SELECT", 0)
         return state
 

@@ -136,7 +136,7 @@ SINTERSTORE = Command(
     since="1.0.0",
     arity=-3,
     flags=WRITE | DENYOOM,
-    keys=_STORED,
+    keys=(one_key("RW UPDATE"), keys_from("RO ACCESS", at=2)),
     args=[key("destination"), key(spec=1, multiple=True)],
     reply=number("the number of members stored"),
     cost="O(n * m), n = members of the smallest set, m = number of sets",
