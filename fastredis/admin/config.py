@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""CONFIG GET, SET, RESETSTAT and HELP."""
+"""CONFIG GET, SET, REWRITE, RESETSTAT and HELP."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ class Engine(Protocol):
         """Set the counters that INFO reports to zero."""
 
 
+class Log(Protocol):
+    """What these commands use of the log."""
+
+    def warning(self, message: str) -> None:
+        """Write what asks for attention."""
+
+
 class Server(Protocol):
     """What these commands use of the server."""
 
@@ -27,6 +34,10 @@ class Server(Protocol):
     @property
     def engine(self) -> Engine:
         """What executes commands."""
+
+    @property
+    def log(self) -> Log:
+        """Where it writes its log."""
 
 
 class Client(Protocol):
@@ -81,6 +92,33 @@ def config_set(ctx: Context, *arguments: bytes) -> SimpleString:
     return OK
 
 
+def config_rewrite(ctx: Context) -> SimpleString:
+    """Write the values in force into the configuration file.
+
+    Raises: ReplyError if the server has no such file or cannot write it.
+    """
+    return rewrite(ctx)
+
+
+def rewrite(ctx: Context, *, force_all: bool = False) -> SimpleString:
+    """Do what CONFIG REWRITE does; force_all writes default values, too.
+
+    Raises: ReplyError.
+    """
+    server = ctx.server
+    if server.config.file is None:
+        raise ReplyError("ERR The server is running without a config file")
+    from fastredis.config.rewrite import rewrite_file
+
+    try:
+        rewrite_file(server.config, force_all=force_all)
+    except OSError as error:
+        server.log.warning(f"CONFIG REWRITE failed: {error.strerror}")
+        raise ReplyError(f"ERR Rewriting config file: {error.strerror}") from None
+    server.log.warning("CONFIG REWRITE executed with success.")
+    return OK
+
+
 def config_resetstat(ctx: Context) -> SimpleString:
     """Set the statistics of INFO to zero."""
     ctx.server.engine.reset_stats()
@@ -98,6 +136,8 @@ GET <pattern> [<pattern> ...]
     Show the parameters whose names match a glob-style pattern.
 SET <parameter> <value> [<parameter> <value> ...]
     Change parameters while the server runs: all of them or none.
+REWRITE
+    Write the values in force into the file that the server was started with.
 RESETSTAT
     Start the statistics of INFO anew.
 HELP

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from fastredis.admin import dataset
-from fastredis.admin.config import is_allowed
+from fastredis.admin.config import is_allowed, rewrite
 from fastredis.resp.values import OK, RawReply, ReplyError, SimpleString, Verbatim
 
 _NOT_ALLOWED: Final = (
@@ -256,6 +256,10 @@ def _structsize(ctx: Any) -> str:
     return f"bits:64 {sizes}"
 
 
+def _config_rewrite(ctx: Any) -> SimpleString:
+    return rewrite(ctx, force_all=True)
+
+
 # --- Replies ----------------------------------------------------------------------
 
 _BIG_NUMBER: Final = b"1234567999999999999999999999999999999"
@@ -344,6 +348,13 @@ def _help(ctx: Any) -> list[SimpleString]:
 
 _MANY: Final = 2**31
 _ROWS: Final = {
+    "config-rewrite-force-all": _Row(
+        0,
+        0,
+        _config_rewrite,
+        "CONFIG-REWRITE-FORCE-ALL",
+        "Rewrites the configuration file with every directive, default values too.",
+    ),
     "assert": _Row(
         0, 0, _assert, "ASSERT", "Fails an assertion, which ends the server."
     ),
@@ -446,7 +457,6 @@ _MISSING: Final = {
     "change-repl-id": _NO_REPLICAS,
     "client-eviction": "this server does not evict clients yet",
     "clusterlink": _NO_CLUSTER,
-    "config-rewrite-force-all": "this server does not rewrite its configuration yet",
     "crash-and-recover": "this server does not start itself again",
     "drop-cluster-packet-filter": _NO_CLUSTER,
     "leak": "this server does not leak memory on demand",

@@ -200,6 +200,8 @@ def log_start(log: Logger, config: Config, from_arguments: bool = True) -> None:
             "Warning: no config file specified, using the default config. In order to "
             "specify a config file use fastredis-server /path/to/redis.conf"
         )
+    for name in config.unknown_variables:
+        log.warning(f"The environment variable {name} sets no directive: ignored")
     ignored = config.without_effect()
     if ignored:
         log.warning("Directives without effect yet: " + ", ".join(ignored))

@@ -7,6 +7,7 @@ error in a configuration file are answered at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,8 +16,10 @@ Usage: fastredis-server [/path/to/redis.conf] [--name value ...] [-]
        fastredis-server -v | --version
        fastredis-server -h | --help
 
-Options are the directives of redis.conf with two dashes in front, and win over the
-file. A lone - as the first or the last argument reads directives from standard input.
+Options are the directives of redis.conf with two dashes in front. A lone - as the first
+or the last argument reads directives from standard input. A variable FASTREDIS_<NAME>
+of the environment sets a directive, too: its name in capitals, with _ for -. Where they
+disagree, the environment wins over files and standard input, and options win over all.
 
 Examples:
        fastredis-server
@@ -24,6 +27,7 @@ Examples:
        fastredis-server --port 7777 --unixsocket /tmp/redis.sock
        fastredis-server --python-commands my_commands.py
        echo 'maxclients 100' | fastredis-server -
+       FASTREDIS_SAVE='60 100' FASTREDIS_LOGLEVEL=verbose fastredis-server
 """
 
 NOT_SUPPORTED = {
@@ -81,7 +85,7 @@ def _serve(arguments: Sequence[str]) -> int:
         return sys.stdin.buffer.read()
 
     try:
-        config = load_arguments(arguments, read_stdin)
+        config = load_arguments(arguments, read_stdin, os.environ)
     except FatalConfigError as error:
         if error.to_log:
             log.warning(error.report)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 r"""From redis.conf and the command line to a Config.
 
-The three sources are one text, in which a later line wins:
+Four sources, of which a later one wins:
 
     the file, if the first argument names one
     standard input, if the first or the last argument is ``-``
+    the environment: ``FASTREDIS_<NAME>``, the name in capitals with _ for -
     the arguments: ``--name value ...`` becomes the line ``name "value" ...``
+
+The file, standard input and the arguments are one text, whose lines errors number.
 
 A line is words between blanks. A word in double quotes may hold blanks and the
 escapes ``\n \r \t \b \a \" \\ \xHH``; in single quotes only ``\'`` is special. A
@@ -18,9 +21,9 @@ them. Lines are handled as bytes, so that any byte may be part of a secret.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from fastredis.config.spec import BY_NAME, DEPRECATED, MULTI
+from fastredis.config.spec import BY_NAME, DEPRECATED, MULTI, REPEATS
 from fastredis.config.store import Config, FatalConfigError, Line
 
 # An include that includes itself must end in an error rather than in a crash.
@@ -118,9 +121,12 @@ def quote(word: bytes) -> bytes:
 # --- Lines ---------------------------------------------------------------------
 
 
-def load_text(config: Config, text: bytes, depth: int = 0) -> None:
-    """Assign every line of a text. Raises FatalConfigError."""
-    for number, raw in enumerate(text.split(b"\n"), 1):
+def load_text(config: Config, text: bytes, depth: int = 0, before: int = 0) -> None:
+    """Assign every line of a text; the first follows as many lines as before says.
+
+    Raises FatalConfigError.
+    """
+    for number, raw in enumerate(text.split(b"\n"), before + 1):
         stripped = raw.strip(_TRIMMED)
         if not stripped or stripped[0] == ord("#"):
             continue
@@ -198,6 +204,43 @@ def read_files(path: str) -> bytes:
     return b"".join(parts)
 
 
+# --- Environment -----------------------------------------------------------------
+
+PREFIX = "FASTREDIS_"
+
+
+def load_environment(config: Config, environ: Mapping[str, str]) -> None:
+    """Assign what variables named FASTREDIS_<NAME> say.
+
+    The value is what follows the directive's name in a file; of a directive that takes
+    one word it is the word itself, without quotes. An empty value is an empty word.
+    Variables that name no directive are left in ``config.unknown_variables``.
+    Raises FatalConfigError.
+    """
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX):
+            continue
+        value = environ[variable]
+        option = BY_NAME.get(variable[len(PREFIX) :].lower().replace("_", "-"))
+        # orchestrators name a variable so that points to a service called fastredis
+        is_link = option is not None and option.name == "port" and "://" in value
+        if option is None or is_link:
+            config.unknown_variables.append(variable)
+            continue
+        words: list[str] | None = [value]
+        if option.flags & (MULTI | REPEATS) and value:
+            found = split_words(encode(value))
+            words = None if found is None else [decode(word) for word in found]
+        line = Line(0, f"{variable}={value}")
+        if words is None:
+            raise FatalConfigError("Unbalanced quotes in configuration line", line)
+        config.given.pop("save" if option.name == "save" else "", None)  # no addition
+        try:
+            config.assign(option.name, words, line)
+        except ValueError as error:
+            raise FatalConfigError(str(error), line) from None
+
+
 # --- Command line ----------------------------------------------------------------
 
 
@@ -235,10 +278,12 @@ def options_as_text(arguments: Sequence[bytes], after_file: bool) -> tuple[bytes
 def load_arguments(
     argv: Sequence[str],
     read_stdin: Callable[[], bytes] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Return the Config for the arguments of the server, without its own name.
 
-    read_stdin is called if they say ``-``. Raises FatalConfigError.
+    read_stdin is called if they say ``-``. environ: where FASTREDIS_<NAME> may be.
+    Raises FatalConfigError.
     """
     config = Config()
     arguments = [encode(argument) for argument in argv]
@@ -252,5 +297,8 @@ def load_arguments(
         text = read_files(config.file)
     if reads_stdin and read_stdin:
         text += read_stdin()
-    load_text(config, text + b"\n" + options)
+    load_text(config, text)
+    if environ:
+        load_environment(config, environ)
+    load_text(config, options, before=text.count(b"\n") + 1)
     return config

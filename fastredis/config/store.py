@@ -33,7 +33,10 @@ from fastredis.resp.values import ReplyError
 
 
 class Line(NamedTuple):
-    """Where a directive stood: the number of the line, from 1, and its text."""
+    """Where a directive stood: the number of the line, from 1, and its text.
+
+    The number 0 stands for a variable of the environment.
+    """
 
     number: int
     text: str
@@ -59,7 +62,9 @@ class FatalConfigError(Exception):
         if self.to_log:
             return self.message
         where = ""
-        if self.line:
+        if self.line and not self.line.number:
+            where = f"Reading the environment\n>>> '{self.line.text}'\n"
+        elif self.line:
             where = (
                 f"Reading the configuration file, at line {self.line.number}\n"
                 f">>> '{self.line.text}'\n"
@@ -76,6 +81,7 @@ class Config:
     file: absolute path of the configuration file, or None.
     given: names that the file or the arguments mentioned, in that order.
     lines: for each directive that may be repeated, where its entries stood.
+    unknown_variables: of the environment, named like directives that do not exist.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -87,6 +93,7 @@ class Config:
         self.file: str | None = None
         self.given: dict[str, None] = {}
         self.lines: dict[str, list[Line]] = {}
+        self.unknown_variables: list[str] = []
         self._values: dict[str, Any] = {o.name: o.default for o in OPTIONS}
         self._watchers: dict[str, list[Callable[[Config], None]]] = {}
         for name, value in (options or {}).items():
@@ -146,7 +153,7 @@ class Config:
         elif option.kind == "dir":
             _change_directory(value)
         elif option.flags & REPEATS:
-            self.lines.setdefault(option.name, []).append(line or Line(0, name))
+            self.lines.setdefault(option.name, []).append(line or Line(-1, name))
         self._values[option.name] = value
         self.given[option.name] = None
 
@@ -154,7 +161,8 @@ class Config:
         """Return the error to raise because of one entry of a repeated directive."""
         lines = self.lines.get(name, ())
         line = lines[index] if index < len(lines) else None
-        return FatalConfigError(message, line if line and line.number else None)
+        is_known = line is not None and line.number >= 0
+        return FatalConfigError(message, line if is_known else None)
 
     # --- CONFIG GET and SET ------------------------------------------------------
 

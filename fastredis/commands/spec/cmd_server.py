@@ -204,6 +204,16 @@ CONFIG = Command(
             tips=_ALL_NODES,
         ),
         Command(
+            "REWRITE",
+            since="2.8.0",
+            arity=2,
+            flags=ADMIN | _ANYTIME,
+            python=True,
+            reply=ok(),
+            cost="O(n), n = lines of the configuration file",
+            summary="Writes the values in force into the configuration file.",
+        ),
+        Command(
             "SET",
             since="2.0.0",
             arity=-4,

@@ -252,3 +252,69 @@ def test_many_comments_are_quick() -> None:
     config = Config()
     load_text(config, b"# some words about something\n" * 100_000 + b"hz 3\n")
     assert config["hz"] == 3
+
+
+# --- Environment -----------------------------------------------------------------
+
+
+def test_environment_wins_over_the_file_and_options_over_both(tmp_path: Path) -> None:
+    file = tmp_path / "redis.conf"
+    file.write_text("hz 1\ntimeout 1\ndatabases 1\nsave 1 1\n")
+    environ = {
+        "FASTREDIS_TIMEOUT": "2",
+        "FASTREDIS_DATABASES": "2",
+        "FASTREDIS_SAVE": "60 100 5 6",
+        "FASTREDIS_REQUIREPASS": 'a "b',
+        "PORT": "9",
+    }
+    config = load_arguments([str(file), "--databases", "3"], environ=environ)
+    assert [config[name] for name in ("hz", "timeout", "databases")] == [1, 2, 3]
+    assert config["save"] == ((60, 100), (5, 6))
+    assert config["requirepass"] == 'a "b'
+    assert config["port"] == 6379
+    assert config.unknown_variables == []
+
+
+def test_environment_of_several_words() -> None:
+    environ = {
+        "FASTREDIS_SHUTDOWN_ON_SIGINT": "now force",
+        "FASTREDIS_SLAVE_READ_ONLY": "no",
+        "FASTREDIS_RENAME_COMMAND": 'debug "x y"',
+        "FASTREDIS_SAVE": "",
+        "FASTREDIS_BIND": "127.0.0.1 -::1",
+    }
+    config = load_arguments([], environ=environ)
+    assert config["shutdown-on-sigint"] == ("now", "force")
+    assert config["replica-read-only"] is False
+    assert config["rename-command"] == (("debug", "x y"),)
+    assert config["save"] == ()
+    assert config["bind"] == ("127.0.0.1", "-::1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PORT", "x", "argument couldn't be parsed into an integer"),
+        ("PORT", "", "argument couldn't be parsed into an integer"),
+        ("SAVE", "1", "Invalid save parameters"),
+        ("SAVE", '"1', "Unbalanced quotes in configuration line"),
+        ("DIR", "/nonexistent", "No such file or directory"),
+        ("REPLICAOF", "a", "wrong number of arguments"),
+    ],
+)
+def test_bad_variable(name: str, value: str, message: str) -> None:
+    with pytest.raises(FatalConfigError) as caught:
+        load_arguments([], environ={f"FASTREDIS_{name}": value})
+    assert caught.value.report == (
+        "\n*** FATAL CONFIG FILE ERROR (Redis 8.0.2) ***\n"
+        f"Reading the environment\n>>> 'FASTREDIS_{name}={value}'\n{message}\n"
+    )
+
+
+def test_variables_that_are_none_of_ours() -> None:
+    config = load_arguments(
+        [],
+        environ={"FASTREDIS_PORT": "tcp://10.0.0.1:6379", "FASTREDIS_NOTHING": "1"},
+    )
+    assert config["port"] == 6379
+    assert config.unknown_variables == ["FASTREDIS_NOTHING", "FASTREDIS_PORT"]
