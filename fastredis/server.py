@@ -32,7 +32,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import uvloop
 
+from fastredis.admin import process
 from fastredis.admin.log import Logger, log_start, show_logo
+from fastredis.admin.shutdown import refusal as shutdown_refusal
 from fastredis.commands.registry import bind, load_specs, table
 from fastredis.config.spec import REDIS_VERSION
 from fastredis.config.store import Config, FatalConfigError
@@ -155,6 +157,8 @@ class Server:
         self._http_warned_at = 0.0
         self._cron_handle: asyncio.TimerHandle | None = None
         self.is_cron_paused = False  # DEBUG PAUSE-CRON
+        self._owns_process = False
+        self._watchdog_ms = 0
 
     # --- Set up ------------------------------------------------------------------
 
@@ -290,9 +294,16 @@ class Server:
 
     # --- Run ---------------------------------------------------------------------
 
-    def run(self) -> int:
-        """Serve until told to stop; return the exit code of the process."""
+    def run(self, *, owns_process: bool = False) -> int:
+        """Serve until told to stop; return the exit code of the process.
+
+        owns_process: it is there for this server alone. The server then gives it a
+            title and an oom score, and reports its crashes in the log.
+        """
         log_start(self.log, self.config, bool(self.config.file or self.config.given))
+        if owns_process:
+            self._owns_process = True
+            self._settle_in()
         try:
             self._listen()
         except ListenError as error:
@@ -302,11 +313,61 @@ class Server:
         loop = uvloop.new_event_loop()
         try:
             asyncio.set_event_loop(loop)
+            loop.set_exception_handler(self._report_exception)
             loop.run_until_complete(self._main())
+        except Exception as error:
+            if not owns_process:
+                raise
+            self.log.report(error, "the server cannot go on")
+            return 1
         finally:
             asyncio.set_event_loop(None)
             loop.close()
         return self.exit_code
+
+    def _settle_in(self) -> None:
+        """Do what concerns the process as a whole."""
+        from fastredis.admin import crash
+        from fastredis.config.spec import REDIS_VERSION
+
+        config = self.config
+        process.show_title(config)
+        config.on_change("proc-title-template", process.show_title)
+        process.OomScore(self.log).follow(config)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        crash.install(
+            self.engine,
+            self.log.path,
+            pidfile=config["pidfile"] if config["daemonize"] else "",
+            version=REDIS_VERSION,
+            reports=config["crash-log-enabled"],
+        )
+
+        def follow(config: Config) -> None:
+            crash.set_reports(config["crash-log-enabled"])
+            crash.set_hides_data(config["hide-user-data-from-log"])
+            period = config["watchdog-period"]
+            # the cron, which says that all is well, must come twice in it
+            self._watchdog_ms = period and max(period, 2000 // config["hz"])
+            crash.arm_watchdog(self._watchdog_ms)
+
+        names = (
+            "crash-log-enabled", "hide-user-data-from-log", "watchdog-period", "hz",
+        )  # fmt: skip
+        for name in names:
+            config.on_change(name, follow)
+        follow(config)
+
+    def _report_exception(
+        self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        """Log what was raised where nobody handles it; the server goes on."""
+        error = context.get("exception")
+        message = context.get("message", "unhandled exception in the event loop")
+        if isinstance(error, OSError):  # a peer that went away
+            self.log.verbose(f"{message}: {error}")
+        else:
+            self.log.report(error, message)
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -314,7 +375,12 @@ class Server:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._on_signal, number)
-        self._write_pidfile()
+            if self._owns_process:
+                from fastredis.admin import crash
+
+                crash.watch_interrupts()
+        if self.config["pidfile"]:
+            process.write_pidfile(self.config["pidfile"], self.log)
         self.engine.startup_memory = self.engine.stats()["used_memory"]
         show_logo(self.log, self.config)
         self.log.notice("Server initialized")
@@ -323,6 +389,8 @@ class Server:
             self.log.notice("Ready to accept connections tcp")
         if self._unix_path:
             self.log.notice("Ready to accept connections unix")
+        if self._owns_process:
+            process.notify("READY=1\nSTATUS=Ready to accept connections", os.environ)
         self._cron()
         self._is_ready.set()
         try:
@@ -333,6 +401,10 @@ class Server:
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""
         assert self._loop is not None
+        if self._watchdog_ms:
+            from fastredis.admin import crash
+
+            crash.arm_watchdog(self._watchdog_ms)
         self._warn_of_http()
         if self._reactor is not None:
             self._reactor.resume_accept()
@@ -368,6 +440,11 @@ class Server:
         if self._stop is not None and self._stop.is_set():
             return
         self.log.warning(f"Received {name} scheduling shutdown...")
+        options = self.config[f"shutdown-on-{name.lower()}"]
+        refusal = shutdown_refusal(options)
+        if refusal:
+            self.log.warning(f"{refusal}. Not shutting down on {name}.")
+            return
         self.shutdown()
 
     def shutdown(self, exit_code: int = 0) -> None:
@@ -376,6 +453,11 @@ class Server:
         What has been executed is still replied, but nothing more is executed.
         """
         self.log.notice("User requested shutdown...")
+        if self._owns_process:
+            from fastredis.admin import crash
+
+            crash.stopping()
+            process.notify("STOPPING=1", os.environ)
         self.exit_code = exit_code
         self.engine.stop_serving()
         assert self._stop is not None
@@ -393,22 +475,14 @@ class Server:
             server.close()
         close_all(self._sockets)
         self.engine.close_clients()
-        for path in (self._unix_path, self.config["pidfile"]):
-            if path:
-                self.log.notice(f"Removing the file {path}")
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+        if self._unix_path:
+            self.log.notice("Removing the unix socket file.")
+            with contextlib.suppress(OSError):
+                os.unlink(self._unix_path)
+        if self.config["pidfile"]:
+            self.log.notice("Removing the pid file.")
+            process.remove_pidfile(self.config["pidfile"])
         self.log.warning("Fastredis is now ready to exit, bye bye...")
-
-    def _write_pidfile(self) -> None:
-        path = self.config["pidfile"]
-        if not path:
-            return
-        try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write(f"{os.getpid()}\n")
-        except OSError as error:
-            self.log.warning(f"Failed to write PID file: {error}")
 
     # --- Called by the layers below ------------------------------------------------
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from fastredis.admin import dataset
+from fastredis.admin import crash, dataset
 from fastredis.admin.config import is_allowed, rewrite
 from fastredis.resp.values import OK, RawReply, ReplyError, SimpleString, Verbatim
 
@@ -326,14 +326,34 @@ def _segfault(ctx: Any) -> None:
 def _assert(ctx: Any) -> None:
     ctx.server.log.warning("=== ASSERTION FAILED ===")
     ctx.server.log.warning("==> DEBUG ASSERT was asked for")
+    if ctx.server.config["use-exit-on-panic"]:
+        _end(ctx)
     dataset.fail_assertion()
 
 
 def _panic(ctx: Any) -> None:
-    ctx.server.log.warning(
-        f"Guru Meditation: Panic called at Unixtime {int(time.time())}"
-    )
+    for line in (
+        "------------------------------------------------",
+        "!!! Software Failure. Press left mouse button to continue",
+        f"Guru Meditation: Panic called at Unixtime {int(time.time())}",
+        "------------------------------------------------",
+    ):
+        ctx.server.log.warning(line)
+    _end(ctx)
+
+
+def _end(ctx: Any) -> None:
+    """End the process as ``use-exit-on-panic`` says."""
+    if ctx.server.config["use-exit-on-panic"]:
+        crash.write_stacks()
+        os._exit(1)
     os.abort()
+
+
+def _stacktrace(ctx: Any) -> SimpleString:
+    ctx.server.log.warning("DEBUG STACKTRACE was asked for")
+    crash.write_stacks()
+    return OK
 
 
 # --- The table --------------------------------------------------------------------
@@ -438,6 +458,9 @@ _ROWS: Final = {
         _sleep,
         "SLEEP <seconds>",
         "Stops the server for that long, fractions included.",
+    ),
+    "stacktrace": _Row(
+        0, 0, _stacktrace, "STACKTRACE", "Writes all stacks to the log and goes on."
     ),
     "structsize": _Row(
         0, 0, _structsize, "STRUCTSIZE", "Shows the sizes of the main C structs."

@@ -10,6 +10,14 @@ process that saves. A line is one write(2) to an appended file, so lines of seve
 processes do not mix and are visible at once. The file is opened again when its name
 means another file, so that logrotate needs no signal.
 
+`log-format` has two other forms, for programs, as Valkey writes them:
+
+    logfmt  pid=4711 role=primary timestamp="..." level=notice message="..."
+    json    {"pid":4711,"role":"primary","timestamp":"...","level":...,"message":"..."}
+
+A message of several lines, such as a traceback, stays one record in these. What goes to
+syslog as well has neither form: syslog adds time, pid and level itself.
+
 Cost: about 3 us a line, nearly nothing for a level that is off.
 Threads: any thread may log.
 """
@@ -18,6 +26,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -37,6 +46,9 @@ _MONTHS: Final = (
 
 STDOUT: Final = 1
 
+_ROLES: Final = {"M": "primary", "S": "replica", "C": "RDB/AOF", "X": "sentinel"}
+_LEVEL_NAMES: Final = ("debug", "verbose", "notice", "warning")
+
 _LOGO: Final = r"""
          __            _
   ----- / _| __ _ ___ | |_      {0}
@@ -54,8 +66,18 @@ class Logger:
     role: the letter after the pid.
     """
 
-    def __init__(self, path: str = "", level: str = "notice", role: str = "M") -> None:
+    def __init__(
+        self,
+        path: str = "",
+        level: str = "notice",
+        role: str = "M",
+        *,
+        form: str = "legacy",
+        stamp: str = "legacy",
+    ) -> None:
         """Write to the file at path, or to standard output if it is empty.
+
+        form, stamp: values of ``log-format`` and ``log-timestamp-format``.
 
         A file that cannot be opened or written loses lines; it never stops the server.
         """
@@ -66,18 +88,59 @@ class Logger:
         self._file = (0, 0)  # device and inode of what _fd is
         self._second = -1
         self._stamp = ""  # the date and time of _second
+        self._zone = ""  # and what follows its milliseconds
         self.role = role
+        self.form = form
+        self._stamp_form = stamp
+        self._syslog: Callable[[int, str], None] | None = None
 
     @classmethod
     def for_config(cls, config: Config) -> Logger:
-        """Return the log that a configuration asks for; it follows ``loglevel``."""
+        """Return the log that a configuration asks for; it follows CONFIG SET."""
         logger = cls(config["logfile"], config["loglevel"])
 
         def follow(changed: Config) -> None:
             logger.level = changed["loglevel"]
+            logger.form = changed["log-format"]
+            logger.stamp_form = changed["log-timestamp-format"]
 
-        config.on_change("loglevel", follow)
+        for name in ("loglevel", "log-format", "log-timestamp-format"):
+            config.on_change(name, follow)
+        follow(config)
+        if config["syslog-enabled"]:
+            logger.open_syslog(config["syslog-ident"], config["syslog-facility"])
         return logger
+
+    def open_syslog(self, ident: str, facility: str) -> None:
+        """Send what is logged to syslog, too: under a name, to user, local0 ... 7."""
+        import syslog
+
+        kind = getattr(syslog, f"LOG_{facility.upper()}")
+        options = syslog.LOG_PID | syslog.LOG_NDELAY | syslog.LOG_NOWAIT
+        syslog.openlog(ident, options, kind)
+        priorities = (
+            syslog.LOG_DEBUG, syslog.LOG_INFO, syslog.LOG_NOTICE, syslog.LOG_WARNING,
+        )  # fmt: skip
+
+        def send(rank: int, message: str) -> None:
+            syslog.syslog(priorities[rank], message.replace("\0", " "))
+
+        self._syslog = send
+
+    @property
+    def path(self) -> str:
+        """The absolute path of its file; empty: standard output."""
+        return self._path
+
+    @property
+    def stamp_form(self) -> str:
+        """How times are written: a value of ``log-timestamp-format``."""
+        return self._stamp_form
+
+    @stamp_form.setter
+    def stamp_form(self, form: str) -> None:
+        self._stamp_form = form
+        self._second = -1
 
     @property
     def level(self) -> str:
@@ -127,6 +190,27 @@ class Logger:
 
             self._line(WARNING, f"{message}\n{format_exc().rstrip()}")
 
+    def report(self, error: BaseException | None, message: str) -> None:
+        """Write a bug report about an exception that nobody handled."""
+        if self._threshold > WARNING:
+            return
+        from traceback import format_exception
+
+        lines = [
+            "",
+            "",
+            "=== REDIS BUG REPORT START: Cut & paste starting from here ===",
+            f"Unhandled exception: {message}",
+        ]
+        if error is not None:
+            lines += ["", "------ PYTHON STACK ------"]
+            lines.append("".join(format_exception(error)).rstrip())
+        lines += [
+            "",
+            "=== REDIS BUG REPORT END. Make sure to include from START to END. ===",
+        ]
+        self._line(WARNING, "\n".join(lines))
+
     def raw(self, text: str) -> None:
         """Write text as it is, if notices are written."""
         if self._threshold <= NOTICE:
@@ -134,19 +218,46 @@ class Logger:
 
     def _line(self, rank: int, message: str) -> None:
         now = time.time()
-        second = int(now)
+        stamp = self._stamp_of(now)
+        form = self.form
+        if form == "legacy":
+            line = f"{os.getpid()}:{self.role} {stamp} {_MARKS[rank]} {message}\n"
+        elif form == "json":
+            line = (
+                f'{{"pid":{os.getpid()},"role":"{_ROLES[self.role]}",'
+                f'"timestamp":"{stamp}","level":"{_LEVEL_NAMES[rank]}",'
+                f'"message":"{json_text(message)}"}}\n'
+            )
+        else:
+            line = (
+                f'pid={os.getpid()} role={_ROLES[self.role]} timestamp="{stamp}" '
+                f'level={_LEVEL_NAMES[rank]} message="{logfmt_text(message)}"\n'
+            )
+        self._write(line)
+        if self._syslog is not None:
+            self._syslog(rank, message)
+
+    def _stamp_of(self, now: float) -> str:
+        """Write a time as ``log-timestamp-format`` says."""
+        milliseconds = int(now * 1000)
+        second = milliseconds // 1000
+        form = self._stamp_form
+        if form == "milliseconds":
+            return str(milliseconds)
         if second != self._second:
             t = time.localtime(second)
-            self._stamp = (
-                f"{t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year} "
-                f"{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
-            )
+            clock = f"{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
+            if form == "iso8601":
+                sign = "-" if t.tm_gmtoff < 0 else "+"
+                hours, minutes = divmod(abs(t.tm_gmtoff) // 60, 60)
+                self._zone = f"{sign}{hours:02d}:{minutes:02d}"
+                date = f"{t.tm_year}-{t.tm_mon:02d}-{t.tm_mday:02d}T"
+            else:
+                self._zone = ""
+                date = f"{t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year} "
+            self._stamp = date + clock
             self._second = second
-        milliseconds = int((now - second) * 1000)
-        self._write(
-            f"{os.getpid()}:{self.role} {self._stamp}.{milliseconds:03d} "
-            f"{_MARKS[rank]} {message}\n"
-        )
+        return f"{self._stamp}.{milliseconds % 1000:03d}{self._zone}"
 
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "surrogateescape")
@@ -174,6 +285,25 @@ class Logger:
         status = os.fstat(self._fd)
         self._file = (status.st_dev, status.st_ino)
         return self._fd
+
+
+# --- Text in records -------------------------------------------------------------
+
+_JSON_ESCAPES: Final = {i: f"\\u{i:04x}" for i in range(32)} | {
+    ord('"'): '\\"', ord("\\"): "\\\\", 10: "\\n", 13: "\\r", 9: "\\t", 8: "\\b",
+    12: "\\f",
+} | {i: "\ufffd" for i in range(0xD800, 0xE000)}  # fmt: skip
+_LOGFMT_ESCAPES: Final = {i: " " for i in range(32)} | {127: " ", ord('"'): "'"}
+
+
+def json_text(text: str) -> str:
+    """Return what stands between the quotes of a JSON string."""
+    return text.translate(_JSON_ESCAPES)
+
+
+def logfmt_text(text: str) -> str:
+    """Return text without what would end a value in quotes, or the line."""
+    return text.translate(_LOGFMT_ESCAPES)
 
 
 # --- Start -----------------------------------------------------------------------

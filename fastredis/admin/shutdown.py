@@ -8,6 +8,7 @@ no reply but the end of its connection.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from fastredis.resp.values import NO_REPLY, ReplyError
@@ -32,12 +33,21 @@ def shutdown(ctx: Any, *args: bytes) -> Any:
     if b"abort" in options:
         # a shutdown takes no time during which it could be aborted
         raise ReplyError("ERR No shutdown in progress.")
+    reason = refusal(tuple(option.decode() for option in options))
+    if reason:
+        raise ReplyError(f"ERR SHUTDOWN SAVE is not available: {reason}")
     if b"save" in options:
-        if b"force" not in options:
-            raise ReplyError(
-                "ERR SHUTDOWN SAVE is not available: this server does not save data yet"
-            )
         ctx.server.log.warning("Nothing is saved: this server does not save data yet.")
     ctx.hang_up()
     ctx.server.shutdown()
     return NO_REPLY
+
+
+def refusal(options: Collection[str]) -> str:
+    """Return why the server cannot end as these options ask, or nothing if it can.
+
+    They are those of SHUTDOWN, and of the directives shutdown-on-sigint and -sigterm.
+    """
+    if "save" in options and "force" not in options:
+        return "this server does not save data yet"
+    return ""

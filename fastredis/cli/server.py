@@ -93,6 +93,22 @@ def _serve(arguments: Sequence[str]) -> int:
             sys.stderr.write(error.report)
         return 1
 
+    from fastredis.admin import process
+
+    # before anything starts a thread, which a fork would leave behind
+    log = Logger.for_config(config)
+    log.role = "C"
+    is_supervised = process.follow_supervisor(config["supervised"], os.environ, log)
+    if config["daemonize"] and not is_supervised:
+        try:
+            process.daemonize()
+        except OSError as error:
+            log.warning(f"Can't daemonize: {error.strerror}")
+            return 1
+        if not config["pidfile"]:
+            config.assign("pidfile", [process.DAEMON_PIDFILE])
+    log.close()
+
     from fastredis.server import Server
 
     try:
@@ -100,7 +116,7 @@ def _serve(arguments: Sequence[str]) -> int:
     except FatalConfigError as error:
         sys.stderr.write(error.report)
         return 1
-    return server.run()
+    return server.run(owns_process=True)
 
 
 if __name__ == "__main__":
