@@ -22,7 +22,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -41,17 +40,13 @@ from fastredis.config.store import Config, FatalConfigError
 from fastredis.engine.runtime import Engine
 from fastredis.net.conn import end_round
 from fastredis.net.listener import ListenError, close_all, listen_tcp, listen_unix
+from fastredis.net.listener import ListenError
+from fastredis.net.listeners import Listeners
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from fastredis.commands.spec.model import Command
-    from fastredis.net.reactor import Reactor
-
-try:
-    from fastredis.net import reactor as _reactor
-except ImportError:  # a platform without epoll
-    _reactor = None  # type: ignore[assignment]
 
 # Extension modules whose C API holds the handlers named cmd_*.
 HANDLER_MODULES: Final = (
@@ -140,17 +135,12 @@ class Server:
         self.specs: dict[str, Command] = {}
         self.started_at = time.time()
         self.run_id = os.urandom(20).hex()
-        self.port = 0
         self.exit_code = 0
         self._load_commands()
         self._follow_config()
-        self._reactor: Reactor | None = None
-        self._road: Any = None
+        self._listeners: Listeners | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._sockets: list[socket.socket] = []
-        self._unix_path = ""
-        self._servers: list[asyncio.AbstractServer] = []
         self._thread: threading.Thread | None = None
         self._is_ready = threading.Event()
         self._http_seen = 0
@@ -241,56 +231,34 @@ class Server:
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return max(1, min(maxclients, soft - _RESERVED_FILES))
 
-    def _listen(self) -> None:
+    def _listen(self) -> Listeners:
         """Open the listening sockets of the configuration.
 
         Raises: ListenError.
         """
-        config, warn = self.config, self.log.warning
-        backlog = config["tcp-backlog"]
-        if config["port"] or "port" in config.given:
-            # an embedded server asks for a free port with 0
-            self._sockets = listen_tcp(config["bind"], config["port"], backlog, warn)
-            self.port = self._sockets[0].getsockname()[1]
-        if config["unixsocket"]:
-            path = config["unixsocket"]
-            mode = config["unixsocketperm"]
-            self._sockets.append(listen_unix(path, mode, backlog, warn))
-            self._unix_path = os.path.abspath(path)
+        # an embedded server asks for a free port with 0
+        takes_any_port = "port" in self.config.given and not self._owns_process
+        listeners = Listeners(
+            self.engine, self.config, self.log, takes_any_port=takes_any_port
+        )
+        listeners.open()
+        listeners.follow()
+        return listeners
 
-    async def _accept(self) -> None:
+    def _accept(self, listeners: Listeners) -> None:
         """Have clients served on the road that the configuration chose."""
-        road = self.config["net-transport"]
-        loop = asyncio.get_running_loop()
-        if road == "epoll" and _reactor is None:
-            raise ListenError("net-transport epoll: this platform has no epoll")
-        if _reactor is not None and road != "uvloop":
-            reactor = _reactor.Reactor(self.engine)
-            self._reactor = reactor
-
-            def tune(config: Config) -> None:
-                reactor.linger_ms = config["linger-ms"]
-                reactor.coalesce_us = config["coalesce-us"]
-
-            for name in ("linger-ms", "coalesce-us"):
-                self.config.on_change(name, tune)
-            tune(self.config)
-            for sock in self._sockets:
-                is_unix = sock.family == socket.AF_UNIX
-                reactor.add_listener(sock, self._unix_path.encode() if is_unix else b"")
-            loop.add_reader(reactor.fileno(), reactor.tick)
+        listeners.serve()
+        reactor = listeners.reactor
+        if reactor is None:
             return
-        from fastredis.net.transport import TransportRoad
 
-        self._road = TransportRoad(self.engine)
-        for sock in self._sockets:
-            if sock.family == socket.AF_UNIX:
-                server: asyncio.AbstractServer = await loop.create_unix_server(
-                    self._road, sock=sock
-                )
-            else:
-                server = await loop.create_server(self._road, sock=sock)
-            self._servers.append(server)
+        def tune(config: Config) -> None:
+            reactor.linger_ms = config["linger-ms"]
+            reactor.coalesce_us = config["coalesce-us"]
+
+        for name in ("linger-ms", "coalesce-us"):
+            self.config.on_change(name, tune)
+        tune(self.config)
 
     # --- Run ---------------------------------------------------------------------
 
@@ -305,10 +273,9 @@ class Server:
             self._owns_process = True
             self._settle_in()
         try:
-            self._listen()
+            self._listeners = self._listen()
         except ListenError as error:
             self.log.warning(str(error))
-            close_all(self._sockets)
             return 1
         loop = uvloop.new_event_loop()
         try:
@@ -384,11 +351,16 @@ class Server:
         self.engine.startup_memory = self.engine.stats()["used_memory"]
         show_logo(self.log, self.config)
         self.log.notice("Server initialized")
-        await self._accept()
-        if self.port:
-            self.log.notice("Ready to accept connections tcp")
-        if self._unix_path:
-            self.log.notice("Ready to accept connections unix")
+        listeners = self._listeners
+        assert listeners is not None
+        self._accept(listeners)
+        for kind, is_open in (
+            ("tcp", listeners.port),
+            ("unix", listeners.unix_path),
+            ("tls", listeners.tls_port),
+        ):
+            if is_open:
+                self.log.notice(f"Ready to accept connections {kind}")
         if self._owns_process:
             process.notify("READY=1\nSTATUS=Ready to accept connections", os.environ)
         self._cron()
@@ -406,8 +378,8 @@ class Server:
 
             crash.arm_watchdog(self._watchdog_ms)
         self._warn_of_http()
-        if self._reactor is not None:
-            self._reactor.resume_accept()
+        if self._listeners is not None and self._listeners.reactor is not None:
+            self._listeners.reactor.resume_accept()
         more = not self.is_cron_paused and self.engine.cron()
         end_round(self.engine)
         delay = min(_CRON_IDLE, 1 / self.config["hz"])
@@ -433,7 +405,17 @@ class Server:
     @property
     def uses_epoll(self) -> bool:
         """Whether clients are served by the reactor, not by the event loop."""
-        return self._reactor is not None
+        return self._listeners is not None and self._listeners.reactor is not None
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use, 0 if there is none."""
+        return 0 if self._listeners is None else self._listeners.port
+
+    @property
+    def tls_port(self) -> int:
+        """The port for TLS in use, 0 if there is none."""
+        return 0 if self._listeners is None else self._listeners.tls_port
 
     def _on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
@@ -465,20 +447,13 @@ class Server:
 
     def _close(self) -> None:
         """Close sockets and clients, and remove the files of this run."""
-        assert self._loop is not None
+        assert self._listeners is not None
         if self._cron_handle is not None:
             self._cron_handle.cancel()
-        if self._reactor is not None:
-            self._loop.remove_reader(self._reactor.fileno())
-            self._reactor.remove_listeners()
-        for server in self._servers:
-            server.close()
-        close_all(self._sockets)
-        self.engine.close_clients()
-        if self._unix_path:
+        if self._listeners.unix_path:
             self.log.notice("Removing the unix socket file.")
-            with contextlib.suppress(OSError):
-                os.unlink(self._unix_path)
+        self._listeners.close()
+        self.engine.close_clients()
         if self.config["pidfile"]:
             self.log.notice("Removing the pid file.")
             process.remove_pidfile(self.config["pidfile"])

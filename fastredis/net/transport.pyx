@@ -50,6 +50,9 @@ cdef class Window:
     cdef char *start
     cdef size_t nbytes
 
+    def __len__(self):
+        return self.nbytes
+
     def __getbuffer__(self, Py_buffer *view, int flags):
         PyBuffer_FillInfo(view, self, self.start, self.nbytes, 0, flags)
 
