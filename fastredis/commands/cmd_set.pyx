@@ -86,7 +86,6 @@ from fastredis.engine.reply cimport (
 )
 from fastredis.keyspace.db cimport (
     DB_NO_TTL,
-    db_delete,
     db_find_read,
     db_find_write,
     db_set_pointer,
@@ -130,9 +129,7 @@ cdef inline void _arg_member(client_t *c, int i, member_t *m) noexcept nogil:
 
 cdef bint _delete(client_t *c, const dbkey_t *key) noexcept nogil:
     """Delete a key that a command has emptied or replaces; True: it was there."""
-    if c.srv.is_lazy_server_del:
-        return db_unlink(c.db, key)
-    return db_delete(c.db, key)
+    return db_unlink(c.db, key)
 
 
 cdef void _put_back(
