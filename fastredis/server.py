@@ -39,7 +39,6 @@ from fastredis.config.spec import REDIS_VERSION
 from fastredis.config.store import Config, FatalConfigError
 from fastredis.engine.runtime import Engine
 from fastredis.net.conn import end_round
-from fastredis.net.listener import ListenError, close_all, listen_tcp, listen_unix
 from fastredis.net.listener import ListenError
 from fastredis.net.listeners import Listeners
 
