@@ -361,7 +361,10 @@ class Server:
             if is_open:
                 self.log.notice(f"Ready to accept connections {kind}")
         if self._owns_process:
-            process.notify("READY=1\nSTATUS=Ready to accept connections", os.environ)
+            process.tell(
+                self.config["supervised"],
+                "READY=1\nSTATUS=Ready to accept connections",
+            )
         self._cron()
         self._is_ready.set()
         try:
@@ -438,7 +441,7 @@ class Server:
             from fastredis.admin import crash
 
             crash.stopping()
-            process.notify("STOPPING=1", os.environ)
+            process.tell(self.config["supervised"], "STOPPING=1")
         self.exit_code = exit_code
         self.engine.stop_serving()
         assert self._stop is not None

@@ -5,7 +5,7 @@ r"""Reports of crashes: what the log says before the process ends by a signal.
       '-- report: signal, C stack, Python stacks, registers, figures, clients
             '-- the default action: core dump, exit status as without a report
 
-    SIGALRM   the watchdog: a round of the event loop takes too long; C and Python stacks
+    SIGALRM   the watchdog: a round of the event loop takes too long; its stacks
     SIGINT    the second one, while the server shuts down: the process ends at once
 
 The handlers run in the middle of anything, so they allocate nothing, take no lock and
@@ -96,7 +96,7 @@ cdef extern from *:
         if (n > 0) crash_write(text, (size_t)n);
     }
 
-    /* Begin a line as the log does. localtime() takes a lock, so the date is computed. */
+    /* Begin a line as the log does; localtime() takes a lock: compute the date. */
     static void crash_stamp(char mark) {
         static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         struct timespec now;
@@ -113,7 +113,8 @@ cdef extern from *:
                   (int)(doy - (153 * mp + 2) / 5 + 1),
                   months + 3 * (mp < 10 ? mp + 2 : mp - 10),
                   (int)(yoe + era * 400 + (mp >= 10)), (int)(s / 3600 % 24),
-                  (int)(s / 60 % 60), (int)(s % 60), (int)(now.tv_nsec / 1000000), mark);
+                  (int)(s / 60 % 60), (int)(s % 60), (int)(now.tv_nsec / 1000000),
+                  mark);
     }
 
     __attribute__((format(printf, 1, 2)))
@@ -131,7 +132,8 @@ cdef extern from *:
     static int crash_open(void) {
         crash.fd = STDOUT_FILENO;
         if (crash.path[0])
-            crash.fd = open(crash.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+            crash.fd = open(crash.path,
+                            O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
         return crash.fd >= 0;
     }
     static void crash_close(void) {
@@ -223,8 +225,8 @@ cdef extern from *:
         }
         crash.owner = pthread_self();
         if (crash_open()) {
-            crash_text("\\n\\n=== REDIS BUG REPORT START: Cut & paste starting from here "
-                       "===\\n");
+            crash_text("\\n\\n=== REDIS BUG REPORT START: Cut & paste starting from "
+                       "here ===\\n");
             crash_line("Redis %s crashed by signal: %d, si_code: %d", crash.version,
                        number, info->si_code);
             if (number == SIGSEGV || number == SIGBUS)
@@ -309,7 +311,7 @@ cdef extern from *:
         size_t i;
     #if CRASH_HAS_BACKTRACE
         void *frames[2];
-        backtrace(frames, 2);            /* loads what it needs, which a handler cannot */
+        backtrace(frames, 2);            /* loads what a handler could not */
     #endif
         crash_own_stack();
         for (i = 0; i < sizeof crash_signals / sizeof *crash_signals; i++)

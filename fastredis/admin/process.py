@@ -67,7 +67,7 @@ def supervisor(mode: str, environ: Mapping[str, str]) -> str:
     """
     names = {"systemd": "NOTIFY_SOCKET", "upstart": "UPSTART_JOB"}
     for name in ("upstart", "systemd") if mode == "auto" else (mode,):
-        if name in names and names[name] in environ:
+        if name in names and environ.get(names[name]):
             return name
     return ""
 
@@ -93,6 +93,12 @@ def follow_supervisor(
     elif mode == "upstart":
         log.warning("upstart supervision requested, but UPSTART_JOB not found")
     return bool(found)
+
+
+def tell(mode: str, text: str) -> None:
+    """Send lines to systemd if the directive ``supervised`` lets it be told."""
+    if mode in ("systemd", "auto"):
+        notify(text, os.environ)
 
 
 def notify(text: str, environ: Mapping[str, str]) -> bool:

@@ -19,7 +19,7 @@ Where that memory cannot be found (another system, no /proc) there is no title.
 Threads: any, but one at a time. Another thread must not call getenv during the first
 call, so that is best made before there are threads.
 """
-from libc.stddef cimport size_t
+from fastredis.core.mem cimport ztrymalloc
 
 cdef extern from *:
     """
@@ -27,13 +27,12 @@ cdef extern from *:
     #define _GNU_SOURCE
     #endif
     #include <stdio.h>
-    #include <stdlib.h>
     #include <string.h>
     #ifdef __linux__
     #include <sys/prctl.h>
     #endif
     extern char **environ;
-    static char *title_start, *title_end;
+    static char *title_start, *title_end, *title_env_end;
 
     /* Find the memory; return whether there is any. */
     static int title_find(void) {
@@ -57,38 +56,33 @@ cdef extern from *:
         title_start = (char *)v[0];
         title_end = (char *)v[1];
         /* one piece, and still what environ points to? */
-        if (v[2] == v[1] && v[3] > v[2] && environ && environ[0] == (char *)v[2]) {
-            size_t i, count = 0;
-            char **copies;
-            while (environ[count]) count++;
-            copies = malloc(count * sizeof *copies);
-            if (!copies) return 1;
-            for (i = 0; i < count; i++) {
-                copies[i] = strdup(environ[i]);
-                if (!copies[i]) {  /* the arguments alone must do */
-                    while (i) free(copies[--i]);
-                    free(copies);
-                    return 1;
-                }
-            }
-            for (i = 0; i < count; i++) environ[i] = copies[i];
-            free(copies);
-            title_end = (char *)v[3];
-        }
+        if (v[2] == v[1] && v[3] > v[2] && environ && environ[0] == (char *)v[2])
+            title_env_end = (char *)v[3];
         return 1;
     #else
         return 0;
     #endif
     }
 
-    static int title_set(const char *text, size_t len) {
-        size_t cap;
-        if (!title_start && !title_find()) return 0;
-        cap = (size_t)(title_end - title_start);
+    static size_t title_env_nbytes(void) {
+        return title_env_end ? (size_t)(title_env_end - title_end) : 0;
+    }
+    /* Have the environment in other memory, and its place for the title. */
+    static void title_move_env(char *copy) {
+        char **e;
+        memcpy(copy, title_end, (size_t)(title_env_end - title_end));
+        for (e = environ; *e; e++)
+            if (*e >= title_end && *e < title_env_end) *e = copy + (*e - title_end);
+        title_end = title_env_end;
+        title_env_end = NULL;
+    }
+    static int title_is_found(void) { return title_start != NULL; }
+
+    static void title_set(const char *text, size_t len) {
+        size_t cap = (size_t)(title_end - title_start);
         if (len > cap - 1) len = cap - 1;
         memset(title_start, 0, cap);
         memcpy(title_start, text, len);
-        return 1;
     }
 
     static void title_set_name(const char *name) {
@@ -97,7 +91,11 @@ cdef extern from *:
     #endif
     }
     """
-    int title_set(const char *text, size_t len)
+    bint title_is_found()
+    bint title_find()
+    size_t title_env_nbytes()
+    void title_move_env(char *copy)
+    void title_set(const char *text, size_t len)
     void title_set_name(const char *name)
 
 
@@ -106,7 +104,16 @@ def set_title(bytes title not None):
 
     Return whether this system has a place for it.
     """
-    return bool(title_set(title, len(title)))
+    cdef char *copy
+    if not title_is_found():
+        if not title_find():
+            return False
+        if title_env_nbytes():
+            copy = <char *>ztrymalloc(title_env_nbytes())
+            if copy != NULL:  # it stays until the process ends
+                title_move_env(copy)
+    title_set(title, len(title))
+    return True
 
 
 def set_name(bytes name not None):

@@ -144,6 +144,7 @@ def test_docs_of_everything() -> None:
         "config|get",
         "config|help",
         "config|resetstat",
+        "config|rewrite",
         "config|set",
     ]
     assert docs["debug"]["doc_flags"] == ("syscmd",)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""CONFIG GET, SET, RESETSTAT and HELP as handlers."""
+"""CONFIG GET, SET, REWRITE, RESETSTAT and HELP as handlers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from fastredis.admin.config import (
     config_get,
     config_help,
     config_resetstat,
+    config_rewrite,
     config_set,
     is_allowed,
 )
@@ -35,11 +37,15 @@ class Context:
 
     def __init__(self, is_local: bool = False, **options: object) -> None:
         self.resets = 0
-        self.server = SimpleNamespace(config=Config(options), engine=self)
+        self.server = SimpleNamespace(config=Config(options), engine=self, log=self)
+        self.warnings: list[str] = []
         self.client = SimpleNamespace(is_local=is_local)
 
     def reset_stats(self) -> None:
         self.resets += 1
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
 
 
 def test_get_by_name_and_pattern() -> None:
@@ -172,6 +178,28 @@ def test_resetstat() -> None:
     assert ctx.resets == 1
 
 
+def test_rewrite(tmp_path: Path) -> None:
+    ctx = Context(hz=30)
+    ctx.server.config.file = str(tmp_path / "redis.conf")
+    assert config_rewrite(ctx) == OK
+    assert "\nhz 30\n" in (tmp_path / "redis.conf").read_text()
+    assert ctx.warnings == ["CONFIG REWRITE executed with success."]
+
+
+def test_rewrite_without_a_file() -> None:
+    with pytest.raises(ReplyError, match="running without a config file"):
+        config_rewrite(Context())
+
+
+def test_rewrite_of_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    ctx = Context()
+    ctx.server.config.file = str(tmp_path / "no" / "redis.conf")
+    with pytest.raises(ReplyError) as caught:
+        config_rewrite(ctx)
+    assert str(caught.value) == "ERR Rewriting config file: No such file or directory"
+    assert ctx.warnings == ["CONFIG REWRITE failed: No such file or directory"]
+
+
 def test_help() -> None:
     reply = config_help(Context())
     assert all(type(line) is SimpleString for line in reply)
@@ -179,4 +207,4 @@ def test_help() -> None:
         "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
     )
     heads = [line.split()[0] for line in reply[1:] if not line.startswith(" ")]
-    assert heads == ["GET", "SET", "RESETSTAT", "HELP"]
+    assert heads == ["GET", "SET", "REWRITE", "RESETSTAT", "HELP"]

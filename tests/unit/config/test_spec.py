@@ -57,7 +57,8 @@ def test_default_survives_a_round_trip(option: spec.Option) -> None:
 def test_flags_say_what_is_built() -> None:
     built = {option.name for option in OPTIONS if option.flags & spec.BUILT}
     assert {"port", "maxclients", "linger-ms", "coalesce-us", "net-transport"} <= built
-    assert not {"daemonize", "appendonly", "tls-port", "maxmemory"} & built
+    assert {"daemonize", "supervised", "tls-port", "oom-score-adj"} <= built
+    assert not {"tls-cluster", "crash-memcheck-enabled", "dynamic-hz"} & built
 
 
 def test_own_immutable_names_are_hidden() -> None:
