@@ -26,6 +26,7 @@ from fastredis.config.spec import (
     REDIS_VERSION,
     REPEATS,
     UNLISTED,
+    VOLATILE,
     Option,
 )
 from fastredis.config.values import KINDS, WRONG_COUNT
@@ -206,7 +207,8 @@ class Config:
             for at, option, text in chosen:  # noqa: B007 - used when it raises
                 self._set(option, text)
             for at, option, _ in chosen:  # noqa: B007
-                if self._values[option.name] != before[option.name]:
+                is_new = self._values[option.name] != before[option.name]
+                if is_new or option.flags & VOLATILE:
                     for callback in self._watchers.get(option.name, ()):
                         if callback not in called:
                             called.append(callback)

@@ -119,7 +119,9 @@ HEXPIRETIME = Command(
     flags=READONLY | FAST,
     keys=one_key("RO ACCESS"),
     args=[key(), _FIELDS],
-    reply=array("for each field a time in seconds, -1 without expiry, -2 if it is absent"),
+    reply=array(
+        "for each field a time in seconds, -1 without expiry, -2 if it is absent"
+    ),
     cost=_COST,
     summary="Tells when fields of a hash expire, in seconds since 1970.",
 )
@@ -266,9 +268,7 @@ HPERSIST = Command(
     flags=WRITE | FAST,
     keys=one_key("RW UPDATE"),
     args=[key(), _FIELDS],
-    reply=array(
-        "for each field 1 if it had an expiry, -1 if not, -2 if it is absent"
-    ),
+    reply=array("for each field 1 if it had an expiry, -1 if not, -2 if it is absent"),
     cost=_COST,
     summary="Takes the expiry of fields of a hash away.",
 )
@@ -307,7 +307,9 @@ HPEXPIRETIME = Command(
     flags=READONLY | FAST,
     keys=one_key("RO ACCESS"),
     args=[key(), _FIELDS],
-    reply=array("for each field a time in milliseconds, -1 without expiry, -2 if it is absent"),
+    reply=array(
+        "for each field a time in milliseconds, -1 without expiry, -2 if it is absent"
+    ),
     cost=_COST,
     summary="Tells when fields of a hash expire, in milliseconds since 1970.",
 )
