@@ -64,7 +64,8 @@ cdef status_t hll_open(
 cdef int hll_add(
     hll_t *h, const char *element, size_t nbytes, size_t max_bytes
 ) noexcept nogil
-# raise registers to these; is_dense: whatever max_bytes, in the dense form
+# raise registers to these, of which none may be less than it is; is_dense: have the
+# dense form, whatever max_bytes
 cdef status_t hll_raise(
     hll_t *h, const uint8_t *registers, bint is_dense, size_t max_bytes
 ) noexcept nogil

@@ -561,13 +561,17 @@ cdef int _raise(blob_t **b, int index, int value, size_t max_bytes) noexcept nog
 cdef status_t _raise_all(
     blob_t **b, const uint8_t *registers, bint is_dense, size_t max_bytes
 ) noexcept nogil:
-    """Raise each register that has a value here."""
-    cdef int i
+    """Raise all registers to these, none of which is less."""
+    cdef int i = 0
     if is_dense and _blob_to_dense(b) != C_OK:
         return C_ERR
-    for i in range(HLL_REGISTERS):
-        if registers[i] and _raise(b, i, registers[i], max_bytes) == HLL_CORRUPT:
-            return C_ERR
+    while i < HLL_REGISTERS and hll_encoding(b[0].data) != HLL_DENSE:
+        if registers[i]:
+            if _sparse_raise(b, i, registers[i], max_bytes) == HLL_CORRUPT:
+                return C_ERR
+        i += 1
+    if hll_encoding(b[0].data) == HLL_DENSE:
+        _dense_pack(_registers(b[0]), registers)
     return C_OK
 
 
