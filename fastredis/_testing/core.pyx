@@ -6,6 +6,7 @@ A failure is None. What is written into a buffer is checked not to reach behind 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
+from fastredis.core.crc64 cimport crc64 as crc64_add
 from fastredis.core.num cimport (
     NUM_DOUBLE_BUF,
     NUM_INT_BUF,
@@ -184,3 +185,15 @@ def sha1(*parts: bytes):
         sha1_update(&h, <const char *>part, len(part))
     sha1_final(&h, digest)
     return digest[:SHA1_NBYTES]
+
+
+# --- crc64 -------------------------------------------------------------------
+
+def crc64(*parts: bytes, Py_ssize_t start=0):
+    """Return the checksum of the parts put together, each from start on."""
+    cdef uint64_t crc = 0
+    cdef bytes part
+
+    for part in parts:
+        crc = crc64_add(crc, <const char *>part + start, len(part) - start)
+    return crc
