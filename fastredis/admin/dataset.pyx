@@ -15,11 +15,23 @@ keys are; empty ones are left out.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from fastredis.core.blob cimport blob_t, blob_try_new
 from fastredis.core.mem cimport zgood_size, zsize
-from fastredis.core.num cimport NUM_INT_BUF, num_format_u64
+from fastredis.core.num cimport (
+    NUM_DOUBLE_BUF,
+    NUM_INT_BUF,
+    num_format_double,
+    num_format_u64,
+)
 from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
 from fastredis.core.status cimport fr_assert
 from fastredis.datatypes.t_hash cimport hash_pair_t, hash_walk
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
+from fastredis.datatypes.t_zset cimport (
+    zset_entry_t,
+    zset_iter_t,
+    zset_next,
+    zset_of,
+    zset_seek,
+)
 from fastredis.ds.hashtable cimport (
     HT_BUCKET_ENTRIES,
     ht_bucket_t,
@@ -46,6 +58,7 @@ from fastredis.keyspace.obj cimport (
     OBJ_INLINE_MAX,
     OBJ_NO_EXPIRE,
     OBJ_STRING,
+    OBJ_ZSET,
     obj_enc,
     obj_expire_ms,
     obj_key,
@@ -167,6 +180,20 @@ cdef void _add_pair(void *ctx, const hash_pair_t *pair) noexcept nogil:
     _add(<unsigned char *>ctx, own, SHA1_NBYTES)
 
 
+cdef void _add_zset(unsigned char *digest, const obj_t *o) noexcept nogil:
+    """Take in the members of a sorted set, each mixed with the text of its score."""
+    cdef unsigned char own[SHA1_NBYTES]
+    cdef char[NUM_DOUBLE_BUF] text
+    cdef zset_iter_t it
+    cdef zset_entry_t entry
+    zset_seek(zset_of(o), 0, False, &it)
+    while zset_next(&it, &entry):
+        memset(own, 0, SHA1_NBYTES)
+        _mix(own, entry.member, entry.len)
+        _mix(own, text, num_format_double(text, NUM_DOUBLE_BUF, entry.score))
+        _add(digest, own, SHA1_NBYTES)
+
+
 cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     """Take in type, value and whether there is an expiry; not the key."""
     cdef char[STR_INT_MAX] digits
@@ -178,6 +205,8 @@ cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
         _mix(digest, s, n)
     elif obj_type(o) == OBJ_HASH:
         hash_walk(o, 0, _add_pair, digest)
+    elif obj_type(o) == OBJ_ZSET:
+        _add_zset(digest, o)
     else:
         fr_assert(False)
     if obj_expire_ms(o) != OBJ_NO_EXPIRE:

@@ -23,7 +23,6 @@ from fastredis.engine.args cimport (
     arg_i64_or_error,
     arg_is,
     arg_key,
-    arg_range_or_reply,
 )
 from fastredis.engine.blocking cimport (
     BLOCK_NULL_ARRAY,
@@ -41,13 +40,30 @@ from fastredis.engine.reply cimport (
 )
 from fastredis.keyspace.db cimport dbkey_t
 from fastredis.keyspace.obj cimport OBJ_ZSET, obj_t
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport int64_t
 
 cdef enum pop_reply_t:
     POP_FLAT = 0                # member, score, member, score ...
     POP_PAIRS = 1               # [member, score] ...
     POP_KEY_FLAT = 2            # key, member, score
     POP_KEY_PAIRS = 3           # key, [[member, score] ...]
+
+
+cdef char *ERR_NOT_POSITIVE = b"ERR value is out of range, must be positive"
+
+
+cdef status_t _least_or_error(
+    client_t *c, int i, int64_t least, const char *error, int64_t *value_out
+) noexcept nogil:
+    """Read an integer that is not less than this, or reply the error."""
+    cdef int64_t v
+    if arg_i64_or_error(c, i, error, &v) != C_OK:
+        return C_ERR
+    if v >= least:
+        value_out[0] = v
+        return C_OK
+    reply_error(c, error)
+    return C_ERR
 
 
 # --- Take -------------------------------------------------------------------------
@@ -110,7 +126,7 @@ cdef inline void _zpop(client_t *c, bint is_max) noexcept nogil:
     if c.argc > 3:
         reply_error(c, ERR_SYNTAX)
         return
-    if c.argc == 3 and arg_range_or_reply(c, 2, 0, INT64_MAX, &count) != C_OK:
+    if c.argc == 3 and _least_or_error(c, 2, 0, ERR_NOT_POSITIVE, &count) != C_OK:
         return
     if zset_write_or_reply(c, &key, &o) != C_OK:
         return
@@ -142,8 +158,8 @@ cdef status_t _mpop_or_reply(client_t *c, int at, mpop_t *m) noexcept nogil:
     cdef int64_t n
     cdef int i
     cdef bint has_count = False
-    if _positive_or_error(
-            c, at, b"ERR numkeys should be greater than 0", &n) != C_OK:
+    if _least_or_error(
+            c, at, 1, b"ERR numkeys should be greater than 0", &n) != C_OK:
         return C_ERR
     if n >= c.argc - at - 1:
         reply_error(c, ERR_SYNTAX)
@@ -160,25 +176,12 @@ cdef status_t _mpop_or_reply(client_t *c, int at, mpop_t *m) noexcept nogil:
         if has_count or i + 1 == c.argc or not arg_is(c, i, b"count"):
             reply_error(c, ERR_SYNTAX)
             return C_ERR
-        if _positive_or_error(
-                c, i + 1, b"ERR count should be greater than 0", &m.count) != C_OK:
+        if _least_or_error(
+                c, i + 1, 1, b"ERR count should be greater than 0", &m.count) != C_OK:
             return C_ERR
         has_count = True
         i += 2
     return C_OK
-
-
-cdef status_t _positive_or_error(
-    client_t *c, int i, const char *error, int64_t *value_out
-) noexcept nogil:
-    cdef int64_t v
-    if arg_i64_or_error(c, i, error, &v) != C_OK:
-        return C_ERR
-    if v > 0:
-        value_out[0] = v
-        return C_OK
-    reply_error(c, error)
-    return C_ERR
 
 
 cdef api void cmd_zmpop(client_t *c) noexcept nogil:
@@ -215,9 +218,9 @@ cdef api void cmd_bzmpop(client_t *c) noexcept nogil:
     """BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]"""
     cdef int64_t deadline_ms
     cdef mpop_t m
-    if arg_timeout_or_reply(c, 1, &deadline_ms) != C_OK:
-        return
     if _mpop_or_reply(c, 2, &m) != C_OK:
+        return
+    if arg_timeout_or_reply(c, 1, &deadline_ms) != C_OK:
         return
     if not _pop_first(c, 3, m.nkeys, m.is_max, m.count, POP_KEY_PAIRS):
         block_on_keys(c, 3, m.nkeys, OBJ_ZSET, deadline_ms, BLOCK_NULL_ARRAY)

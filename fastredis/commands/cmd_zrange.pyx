@@ -9,6 +9,7 @@ Whatever names a range, it becomes one of ranks, and the rest is the same for al
 
 A border by score or member is found in O(log n), so that counting costs nothing else.
 """
+from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.core.num cimport num_parse_double
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.commands.zset_key cimport (
@@ -50,7 +51,13 @@ from fastredis.engine.reply cimport (
 )
 from fastredis.keyspace.db cimport dbkey, dbkey_t
 from fastredis.keyspace.obj cimport obj_t
+from libc.math cimport isnan
 from libc.stdint cimport int64_t
+from libc.stdlib cimport strtod
+from libc.string cimport memcpy
+
+cdef enum:
+    SCORE_ROOM = 128            # text of a score without an allocation
 
 # What the ends of a range are.
 cdef enum by_t:
@@ -82,12 +89,30 @@ cdef struct span_t:
 # --- Read the ends ----------------------------------------------------------------
 
 
-cdef inline bint _is_space(char c) noexcept nogil:
-    return c == 32 or 9 <= c <= 13
+cdef status_t _parse_score(const char *s, size_t n, double *score_out) noexcept nogil:
+    """Read a number as strtod does: blanks before it, none for 0, 1e999 for infinity."""
+    cdef char[SCORE_ROOM] room
+    cdef char *text = room
+    cdef char *end
+    cdef double score
+    cdef bint is_number
+    if num_parse_double(s, n, score_out) == C_OK:
+        return C_OK
+    if n >= SCORE_ROOM:
+        text = <char *>zmalloc(n + 1)
+    memcpy(text, s, n)
+    text[n] = 0
+    score = strtod(text, &end)
+    is_number = end[0] == 0 and not isnan(score)
+    if text != room:
+        zfree(text)
+    if is_number:
+        score_out[0] = score
+    return C_OK if is_number else C_ERR
 
 
 cdef status_t _score_end_or_reply(client_t *c, int i, end_t *end) noexcept nogil:
-    """Read a score, which may be exclusive: `(1.5`. No digits at all are 0."""
+    """Read a score, which may be exclusive: `(1.5`."""
     cdef const char *s = c.argv[i].ptr
     cdef size_t n = c.argv[i].len
     end.is_first = False
@@ -96,13 +121,7 @@ cdef status_t _score_end_or_reply(client_t *c, int i, end_t *end) noexcept nogil
     if end.is_exclusive:
         s += 1
         n -= 1
-    end.score = 0
-    if n == 0:
-        return C_OK
-    while n and _is_space(s[0]):
-        s += 1
-        n -= 1
-    if num_parse_double(s, n, &end.score) == C_OK:
+    if _parse_score(s, n, &end.score) == C_OK:
         return C_OK
     reply_error(c, b"ERR min or max is not a float")
     return C_ERR

@@ -9,11 +9,17 @@ from fastredis.core.num cimport (
     NUM_DOUBLE_BUF,
     num_format_double,
     num_format_u64,
-    num_parse_u64,
 )
-from fastredis.core.pattern cimport pattern_match
 from fastredis.core.rand cimport rand_below, rand_t
 from fastredis.core.status cimport C_ERR, C_OK, status_t
+from fastredis.commands.scan cimport (
+    SCAN_NOSCORES,
+    scan_cursor_or_reply,
+    scan_matches,
+    scan_options_or_reply,
+    scan_options_t,
+    scan_steps,
+)
 from fastredis.commands.zset_key cimport (
     zset_after_removal,
     zset_limits,
@@ -56,7 +62,6 @@ from fastredis.datatypes.t_zset cimport (
 )
 from fastredis.engine.args cimport (
     arg_double_or_reply,
-    arg_i64_or_reply,
     arg_is,
     arg_key,
     arg_range_or_reply,
@@ -64,7 +69,6 @@ from fastredis.engine.args cimport (
 from fastredis.engine.changed cimport NOTIFY_ZSET, key_changed
 from fastredis.engine.client cimport client_check_output_limit, client_t
 from fastredis.engine.errors cimport (
-    ERR_CURSOR,
     ERR_SYNTAX,
 )
 from fastredis.engine.reply cimport (
@@ -84,8 +88,6 @@ from libc.stdint cimport INT64_MAX, SIZE_MAX, int64_t, uint64_t
 cdef enum:
     ZADD_CH = 1 << 10           # beside the ZADD_* of t_zset
     SCORES_ROOM = 32            # scores read ahead without an allocation
-    SCAN_DEFAULT_COUNT = 10
-    SCAN_STEPS_PER_MEMBER = 10  # bounds the work of a ZSCAN of a nearly empty table
     SCAN_ROOM = 64
     LIMIT_CHECK = 1024          # members between two looks at the output limit
 
@@ -450,10 +452,7 @@ cdef struct found_t:
 
 # What ZSCAN was asked for, and what its steps have met: the cursor is replied first.
 cdef struct zscan_t:
-    const char *pattern         # NULL: every member
-    size_t pattern_len
-    int64_t count
-    bint without_scores
+    scan_options_t options
     int64_t nseen
     found_t *found              # room, or memory of its own
     size_t nfound
@@ -468,8 +467,7 @@ cdef void _zscan_visit(
     cdef found_t *more
     cdef size_t i
     s.nseen += 1
-    if s.pattern != NULL and not pattern_match(
-            s.pattern, s.pattern_len, member, nbytes, False):
+    if not scan_matches(&s.options, member, nbytes):
         return
     if s.nfound == s.cap:
         s.cap *= 2
@@ -486,90 +484,63 @@ cdef void _zscan_visit(
     s.nfound += 1
 
 
-cdef status_t _zscan_options_or_reply(client_t *c, int i, zscan_t *s) noexcept nogil:
-    """Read MATCH, COUNT and NOSCORES from argument i on."""
-    while i < c.argc:
-        if arg_is(c, i, b"noscores"):
-            s.without_scores = True
-            i += 1
-            continue
-        if i + 1 < c.argc and arg_is(c, i, b"match"):
-            s.pattern = c.argv[i + 1].ptr
-            s.pattern_len = c.argv[i + 1].len
-            if s.pattern_len == 1 and s.pattern[0] == b"*":
-                s.pattern = NULL
-        elif i + 1 < c.argc and arg_is(c, i, b"count"):
-            if arg_i64_or_reply(c, i + 1, &s.count) != C_OK:
-                return C_ERR
-            if s.count < 1:
-                reply_error(c, ERR_SYNTAX)
-                return C_ERR
-        else:
-            reply_error(c, ERR_SYNTAX)
-            return C_ERR
-        i += 2
-    return C_OK
-
-
 cdef void _reply_scanned(client_t *c, const zscan_t *s, uint64_t cursor) noexcept nogil:
     """Reply the cursor and the members; scores are text, in RESP3, too."""
     cdef char[NUM_DOUBLE_BUF] text
     cdef size_t i
     reply_array(c, 2)
     reply_bulk(c, text, num_format_u64(text, cursor))
-    reply_array(c, s.nfound if s.without_scores else 2 * s.nfound)
+    reply_array(c, s.nfound if s.options.is_novalues else 2 * s.nfound)
     for i in range(s.nfound):
         reply_bulk(c, s.found[i].member, s.found[i].len)
-        if not s.without_scores:
+        if not s.options.is_novalues:
             reply_bulk(
                 c, text, num_format_double(text, NUM_DOUBLE_BUF, s.found[i].score))
+
+
+cdef void _scan_compact(client_t *c, zset_t z, zscan_t *s) noexcept nogil:
+    """Reply a set that is one block, whatever the cursor."""
+    cdef size_t n = zset_len(z), i
+    # each entry has room of its own for the text of a member that is an integer
+    cdef zset_entry_t *entries = <zset_entry_t *>zmalloc(n * sizeof(zset_entry_t))
+    cdef zset_iter_t it
+    zset_seek(z, 0, False, &it)
+    for i in range(n):
+        zset_next(&it, &entries[i])
+        _zscan_visit(s, entries[i].member, entries[i].len, entries[i].score)
+    _reply_scanned(c, s, 0)
+    zfree(entries)
 
 
 cdef api void cmd_zscan(client_t *c) noexcept nogil:
     """ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]"""
     cdef dbkey_t key = arg_key(c, 1)
-    cdef int64_t steps = INT64_MAX
+    cdef int64_t steps
     cdef uint64_t cursor
-    cdef zset_entry_t *entries
-    cdef zset_entry_t entry
-    cdef zset_iter_t it
     cdef zscan_t s
     cdef obj_t *o
-    cdef size_t i, n
-    if num_parse_u64(c.argv[2].ptr, c.argv[2].len, &cursor) != C_OK:
-        reply_error(c, ERR_CURSOR)
+    if scan_cursor_or_reply(c, 2, &cursor) != C_OK:
         return
-    s.pattern = NULL
-    s.count = SCAN_DEFAULT_COUNT
-    s.without_scores = False
+    if zset_read_or_reply(c, &key, &o) != C_OK:
+        return
     s.nseen = 0
     s.found = s.room
     s.nfound = 0
     s.cap = SCAN_ROOM
-    if zset_read_or_reply(c, &key, &o) != C_OK:
-        return
     if o == NULL:
+        s.options.is_novalues = False
         _reply_scanned(c, &s, 0)
         return
-    if _zscan_options_or_reply(c, 3, &s) != C_OK:
+    if scan_options_or_reply(c, 3, SCAN_NOSCORES, &s.options) != C_OK:
         return
     if zset_is_compact(zset_of(o)):
-        # each entry has room of its own for the text of a member that is an integer
-        n = zset_len(zset_of(o))
-        entries = <zset_entry_t *>zmalloc((n + 1) * sizeof(zset_entry_t))
-        zset_seek(zset_of(o), 0, False, &it)
-        for i in range(n):
-            zset_next(&it, &entries[i])
-            _zscan_visit(&s, entries[i].member, entries[i].len, entries[i].score)
-        _reply_scanned(c, &s, 0)
-        zfree(entries)
+        _scan_compact(c, zset_of(o), &s)
     else:
-        if s.count < INT64_MAX // SCAN_STEPS_PER_MEMBER:
-            steps = s.count * SCAN_STEPS_PER_MEMBER
+        steps = scan_steps(s.options.count)
         while True:
             cursor = zset_scan(zset_of(o), cursor, _zscan_visit, &s)
             steps -= 1
-            if cursor == 0 or s.nseen >= s.count or steps == 0:
+            if cursor == 0 or s.nseen >= s.options.count or steps == 0:
                 break
         _reply_scanned(c, &s, cursor)
     if s.found != s.room:

@@ -51,17 +51,24 @@ cdef status_t scan_cursor_or_reply(
 
 
 cdef status_t scan_options_or_reply(
-    client_t *c, int i, bint has_novalues, scan_options_t *options
+    client_t *c, int i, int half, scan_options_t *options
 ) noexcept nogil:
-    """Read MATCH, COUNT and NOVALUES from argument i on."""
+    """Read MATCH, COUNT and perhaps NOVALUES or NOSCORES from argument i on."""
     options.pattern = NULL
     options.pattern_len = 0
     options.count = SCAN_DEFAULT_COUNT
     options.is_novalues = False
     while i < c.argc:
         if arg_is(c, i, b"novalues"):
-            if not has_novalues:
+            if half != SCAN_NOVALUES:
                 reply_error(c, b"ERR NOVALUES option can only be used in HSCAN")
+                return C_ERR
+            options.is_novalues = True
+            i += 1
+            continue
+        if arg_is(c, i, b"noscores"):
+            if half != SCAN_NOSCORES:
+                reply_error(c, b"ERR NOSCORES option can only be used in ZSCAN")
                 return C_ERR
             options.is_novalues = True
             i += 1

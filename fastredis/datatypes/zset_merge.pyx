@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-r"""Union, intersection and difference of sorted sets.
+r"""Union, intersection and difference of sorted sets, and of sets among them.
 
     union   every source ----> hash table: member -> score   \
     inter   the smallest one, looked up in the others  -->    >  sort --> sorted set
@@ -15,6 +15,17 @@ Cost: union and difference O(s + r log r) for s members in all sources and r in 
 result; intersection O(k m + r log r) for k sources, the smallest of m members.
 """
 from fastredis.core.keyhash cimport keyhash
+from fastredis.datatypes.t_set cimport (
+    member_init,
+    member_t,
+    member_text,
+    set_has,
+    set_iter,
+    set_iter_t,
+    set_len,
+    set_next,
+    set_of,
+)
 from fastredis.datatypes.t_zset cimport (
     zset_entry_t,
     zset_from_table,
@@ -28,7 +39,7 @@ from fastredis.datatypes.t_zset cimport (
 )
 from fastredis.ds.bptree cimport bpt_elem_new, bpt_elem_t
 from fastredis.ds.hashtable cimport ht_find, ht_insert, ht_new, ht_t
-from fastredis.keyspace.obj cimport OBJ_ZSET
+from fastredis.keyspace.obj cimport OBJ_SET, OBJ_ZSET, obj_type
 from libc.math cimport isnan
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport qsort
@@ -39,7 +50,7 @@ from libc.stdlib cimport qsort
 
 cdef bint merge_takes(int type) noexcept nogil:
     """Return whether objects of a type can be merged."""
-    return type == OBJ_ZSET
+    return type == OBJ_ZSET or type == OBJ_SET
 
 
 cdef void merge_source_init(
@@ -49,19 +60,53 @@ cdef void merge_source_init(
     s.o = o
     s.weight = 1
     s.index = index
-    s.len = 0 if o == NULL else zset_len(zset_of(o))
+    s.len = 0
+    if o != NULL:
+        s.len = zset_len(zset_of(o)) if obj_type(o) == OBJ_ZSET else set_len(set_of(o))
 
 
-cdef inline bint _find(
+cdef bint _find(
     const merge_source_t *s, const zset_entry_t *entry, double *score_out
 ) noexcept nogil:
     """Look the member of an entry up in a source."""
-    return s.len and zset_score(zset_of(s.o), entry.member, entry.len, score_out)
+    cdef member_t member
+    if s.len == 0:
+        return False
+    if obj_type(s.o) == OBJ_ZSET:
+        return zset_score(zset_of(s.o), entry.member, entry.len, score_out)
+    member_init(&member, entry.member, entry.len)
+    score_out[0] = 1
+    return set_has(set_of(s.o), &member)
 
 
-cdef inline void _walk(const merge_source_t *s, zset_iter_t *it) noexcept nogil:
+# A walk over a source of either type.
+cdef struct walk_t:
+    bint is_set
+    zset_iter_t scored
+    set_iter_t plain
+    member_t member
+
+
+cdef void _walk(const merge_source_t *s, walk_t *w) noexcept nogil:
     """Start to walk a source that is not empty."""
-    zset_seek(zset_of(s.o), 0, False, it)
+    w.is_set = obj_type(s.o) == OBJ_SET
+    if w.is_set:
+        set_iter(&w.plain, set_of(s.o))
+    else:
+        zset_seek(zset_of(s.o), 0, False, &w.scored)
+
+
+cdef bint _next(walk_t *w, zset_entry_t *entry_out) noexcept nogil:
+    """Return the next member; those of a set have score 1. False at the end."""
+    if not w.is_set:
+        return zset_next(&w.scored, entry_out)
+    if not set_next(&w.plain, &w.member):
+        return False
+    member_text(&w.member)
+    entry_out.member = w.member.ptr
+    entry_out.len = w.member.len
+    entry_out.score = 1
+    return True
 
 
 cdef int _compare(const void *a, const void *b) noexcept nogil:
@@ -106,15 +151,15 @@ cdef void _unite(
     ht_t *found, const merge_source_t *s, merge_by_t by
 ) noexcept nogil:
     """Take all members of a source into the union."""
-    cdef zset_iter_t it
+    cdef walk_t walk
     cdef zset_entry_t entry
     cdef bpt_elem_t *e
     cdef uint64_t hash
     cdef double score
     if s.len == 0:
         return
-    _walk(s, &it)
-    while zset_next(&it, &entry):
+    _walk(s, &walk)
+    while _next(&walk, &entry):
         score = _weighted(s, entry.score, by)
         if isnan(score):
             score = 0
@@ -147,27 +192,27 @@ cdef bint _in_all(
 cdef void _intersect(
     ht_t *found, const merge_source_t *sources, int n, merge_by_t by
 ) noexcept nogil:
-    cdef zset_iter_t it
+    cdef walk_t walk
     cdef zset_entry_t entry
     cdef double score = 0
     if sources[0].len == 0:
         return
-    _walk(&sources[0], &it)
-    while zset_next(&it, &entry):
+    _walk(&sources[0], &walk)
+    while _next(&walk, &entry):
         if _in_all(sources, n, &entry, by, &score):
             _put(found, &entry, score, keyhash(entry.member, entry.len))
 
 
 cdef void _subtract(ht_t *found, const merge_source_t *sources, int n) noexcept nogil:
-    cdef zset_iter_t it
+    cdef walk_t walk
     cdef zset_entry_t entry
     cdef double score
     cdef bint is_elsewhere
     cdef int i
     if sources[0].len == 0:
         return
-    _walk(&sources[0], &it)
-    while zset_next(&it, &entry):
+    _walk(&sources[0], &walk)
+    while _next(&walk, &entry):
         is_elsewhere = False
         for i in range(1, n):
             if _find(&sources[i], &entry, &score):
@@ -200,14 +245,14 @@ cdef size_t zset_inter_len(
     merge_source_t *sources, int n, size_t limit
 ) noexcept nogil:
     """Count the members that all sources have; stop at the limit."""
-    cdef zset_iter_t it
+    cdef walk_t walk
     cdef zset_entry_t entry
     cdef double score
     cdef size_t count = 0
     qsort(sources, n, sizeof(merge_source_t), _compare)
     if sources[0].len == 0:
         return 0
-    _walk(&sources[0], &it)
-    while count < limit and zset_next(&it, &entry):
+    _walk(&sources[0], &walk)
+    while count < limit and _next(&walk, &entry):
         count += _in_all(sources, n, &entry, MERGE_COUNT, &score)
     return count

@@ -50,6 +50,23 @@ def _scan(reply: Any, step: Step) -> Any:
     return ["part", all(isinstance(key, bytes) for key in found)]
 
 
+def _zscan(reply: Any, step: Step) -> Any:
+    """Keep the pairs, or the members, in an order of their own."""
+    if not isinstance(reply, list):
+        return reply
+    cursor, found = reply
+    if any(word.upper() == b"NOSCORES" for word in step):
+        return [cursor, sorted(found)]
+    return [cursor, sorted(zip(found[::2], found[1::2], strict=True))]
+
+
+def _zrandmember(reply: Any, step: Step) -> Any:
+    """Keep how many members there are, with scores or without."""
+    if not isinstance(reply, list):
+        return type(reply).__name__ if not isinstance(reply, Error) else reply
+    return [type(item).__name__ for item in reply[:1]], len(reply)
+
+
 def _kind(reply: Any, _step: Step) -> Any:
     """Keep the type of a value that is random or a matter of the clock."""
     return reply if isinstance(reply, Error) else type(reply).__name__
@@ -118,6 +135,8 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"SRANDMEMBER": _drawn,
     b"SSCAN": _member_scan,
     b"SCAN": _scan,
+    b"ZSCAN": _zscan,
+    b"ZRANDMEMBER": _zrandmember,
     b"RANDOMKEY": _kind,
     b"TIME": _kinds,
     b"HELLO": _hello,
