@@ -11,6 +11,7 @@ SENSITIVE      the value is a secret, to be kept out of logs
 HIDDEN         CONFIG GET shows it by its exact name only, not by a pattern
 MULTI          the value is several words
 BUILT          it has an effect today; without it the value is only kept
+VOLATILE       CONFIG SET applies it also when it has the value: a file may be new
 =============  =================================================================
 
 A directive is mutable and not built unless its line says otherwise. Names that
@@ -36,6 +37,7 @@ MULTI: Final = 16
 BUILT: Final = 32
 # May stand on several lines, each adding an entry; CONFIG does not know it.
 REPEATS: Final = 64
+VOLATILE: Final = 128
 
 INT_MIN: Final = -(2**31)
 INT_MAX: Final = 2**31 - 1
@@ -189,15 +191,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
 
     # --- TLS ---
     number("tls-port", 0, 0, 65535, BUILT),
-    text("tls-cert-file", "", BUILT),
-    text("tls-key-file", "", BUILT),
+    text("tls-cert-file", "", BUILT | VOLATILE),
+    text("tls-key-file", "", BUILT | VOLATILE),
     text("tls-key-file-pass", "", SENSITIVE | BUILT),
     text("tls-client-cert-file"),
     text("tls-client-key-file"),
     text("tls-client-key-file-pass", "", SENSITIVE),
-    text("tls-dh-params-file", "", BUILT),
-    text("tls-ca-cert-file", "", BUILT),
-    text("tls-ca-cert-dir", "", BUILT),
+    text("tls-dh-params-file", "", BUILT | VOLATILE),
+    text("tls-ca-cert-file", "", BUILT | VOLATILE),
+    text("tls-ca-cert-dir", "", BUILT | VOLATILE),
     choice("tls-auth-clients", "yes", "no yes optional", BUILT),
     choice("tls-auth-clients-user", "off", "CN URI off", HIDDEN),
     number("tls-auto-reload-interval", 0, 0, INT_MAX, HIDDEN),

@@ -33,6 +33,8 @@ _SET_SESSION_CACHE_SIZE: Final = 42
 _SET_SESSION_CACHE_MODE: Final = 44
 _CACHE_OFF: Final = 0
 _CACHE_SERVER: Final = 2
+# Entries and seconds: what nobody asked for need not be possible.
+SESSION_DEFAULTS: Final = (20480, 300)
 
 
 class TlsError(Exception):
@@ -195,13 +197,18 @@ def _set_sessions(context: ssl.SSLContext, settings: Mapping[str, Any]) -> None:
         context.options |= ssl.OP_NO_TICKET
         _control(context, _SET_SESSION_CACHE_MODE, _CACHE_OFF, "tls-session-caching")
         return
-    # OpenSSL's own values are what the directives have by default
-    if settings["tls-session-cache-size"] != 20480:
-        name = "tls-session-cache-size"
-        _control(context, _SET_SESSION_CACHE_SIZE, settings[name], name)
-    if settings["tls-session-cache-timeout"] != 300:
-        name = "tls-session-cache-timeout"
-        _openssl("SSL_CTX_set_timeout", name)(_pointer(context), settings[name])
+    size, seconds = (
+        settings["tls-session-cache-size"],
+        settings["tls-session-cache-timeout"],
+    )
+    try:
+        _control(context, _SET_SESSION_CACHE_MODE, _CACHE_SERVER, "")
+        _control(context, _SET_SESSION_CACHE_SIZE, size, "tls-session-cache-size")
+        set_timeout = _openssl("SSL_CTX_set_timeout", "tls-session-cache-timeout")
+        set_timeout(_pointer(context), seconds)
+    except TlsError:
+        if (size, seconds) != SESSION_DEFAULTS:
+            raise
 
 
 # --- OpenSSL itself ---------------------------------------------------------------

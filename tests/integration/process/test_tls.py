@@ -46,8 +46,9 @@ def make_key_pair(folder: Path, name: str) -> None:
     """Make NAME.key and NAME.crt, signed by ca.key."""
     common = ("-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}")
     openssl(folder, "req", *common, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey",
-            "ca.key", "-CAcreateserial", "-days", "2", "-out", f"{name}.crt")  # fmt: skip
+    signing = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
+    files = ("-in", f"{name}.csr", "-out", f"{name}.crt")
+    openssl(folder, "x509", "-req", *files, *signing)
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +196,7 @@ def test_maxclients(fresh_server: Fresh, certs: Path) -> None:
 
 
 def test_only_tls(fresh_server: Fresh, certs: Path) -> None:
-    server = fresh_server(start=False, port=0, **options(certs))
+    server = fresh_server("--port", "0", start=False, **options(certs))
     server.spawn()
     wait_until(lambda: "Ready to accept connections tls" in server.stdout(), 30)
     assert "connections tcp" not in server.stdout()
@@ -333,7 +334,7 @@ def test_session_caching(fresh_server: Fresh, certs: Path, caches: bool) -> None
             reused.append(sock.session_reused)
             if caches:
                 assert session is not None
-                assert session.timeout == 60
+                assert session.ticket_lifetime_hint == 60
     assert reused == [False, caches]
 
 
