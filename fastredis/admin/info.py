@@ -310,7 +310,7 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "sync_full", 0
     yield "sync_partial_ok", 0
     yield "sync_partial_err", 0
-    yield "expired_subkeys", 0
+    yield "expired_subkeys", stats["expired_fields"]
     yield "expired_keys", stats["expired_keys"]
     yield "evicted_keys", 0
     yield "evicted_clients", 0
@@ -430,8 +430,11 @@ def _latencystats(server: Any) -> Iterator[Field]:
 
 
 def _keyspace(server: Any) -> Iterator[Field]:
-    for db, keys, expires, ttl_ms in server.engine.keyspace():
-        yield f"db{db}", f"keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry=0"
+    for db, keys, expires, ttl_ms, subexpiry in server.engine.keyspace():
+        yield (
+            f"db{db}",
+            f"keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry={subexpiry}",
+        )
 
 
 def _debug(server: Any) -> Iterator[Field]:

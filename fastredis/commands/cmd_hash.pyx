@@ -34,6 +34,8 @@ from fastredis.datatypes.t_hash cimport (
     hash_new,
     hash_pair_t,
     hash_prefetch,
+    hash_purge,
+    hash_purge_all,
     hash_sample,
     hash_scan,
     hash_set,
@@ -162,6 +164,7 @@ cdef api void cmd_hsetnx(client_t *c) noexcept nogil:
     cdef obj_t *o = db_find_write(c.db, &key)
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o != NULL and hash_exists(o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms):
         reply_int(c, 0)
         return
@@ -202,6 +205,7 @@ cdef api void cmd_hincrby(client_t *c) noexcept nogil:
     o = db_find_write(c.db, &key)
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o != NULL and hash_get(
             o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &old):
         if num_parse_i64(old.ptr, old.len, &value) != C_OK:
@@ -231,6 +235,7 @@ cdef api void cmd_hincrbyfloat(client_t *c) noexcept nogil:
     o = db_find_write(c.db, &key)
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o != NULL and hash_get(
             o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &old):
         if num_parse_ld(old.ptr, old.len, &value) != C_OK:
@@ -255,6 +260,7 @@ cdef api void cmd_hget(client_t *c) noexcept nogil:
     cdef hash_text_t value
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if fr_likely(o != NULL) and hash_get(
             o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &value):
         _reply_text(c, &value)
@@ -270,6 +276,7 @@ cdef api void cmd_hmget(client_t *c) noexcept nogil:
     cdef int i, ahead = 2
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge(c.db, &key, o, c.argv + 2, c.argc - 2, 1)
     reply_array(c, c.argc - 2)
     for i in range(2, c.argc):
         if o == NULL:
@@ -355,6 +362,7 @@ cdef api void cmd_hstrlen(client_t *c) noexcept nogil:
     cdef hash_text_t value
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o == NULL or not hash_get(
             o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &value):
         reply_int(c, 0)
@@ -366,9 +374,11 @@ cdef api void cmd_hexists(client_t *c) noexcept nogil:
     """HEXISTS key field"""
     cdef dbkey_t key = arg_key(c, 1)
     cdef obj_t *o = db_find_read(c.db, &key)
-    if type_or_reply(c, o, OBJ_HASH) == C_OK:
-        reply_int(c, o != NULL and hash_exists(
-            o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms))
+    if type_or_reply(c, o, OBJ_HASH) != C_OK:
+        return
+    o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
+    reply_int(c, o != NULL and hash_exists(
+        o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms))
 
 
 # --- Delete -----------------------------------------------------------------------
@@ -385,8 +395,7 @@ cdef api void cmd_hdel(client_t *c) noexcept nogil:
         return
     if o != NULL:
         for i in range(2, c.argc):
-            ndeleted += hash_delete(
-                o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
+            ndeleted += hash_delete(o, c.argv[i].ptr, c.argv[i].len)
         is_gone = hash_done(c.db, &key, o)
         if ndeleted:
             key_changed(c, &key, NOTIFY_HASH, b"hdel")
@@ -452,6 +461,7 @@ cdef api void cmd_hrandfield(client_t *c) noexcept nogil:
     o = db_find_read(c.db, &key)
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    o = hash_purge_all(c.db, &key, o)
     if o != NULL:
         nlive = hash_live(o, c.srv.now_ms)
     if c.argc == 2:

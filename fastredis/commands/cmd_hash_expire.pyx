@@ -27,6 +27,7 @@ from fastredis.datatypes.t_hash cimport (
     hash_expiry,
     hash_get,
     hash_new,
+    hash_purge,
     hash_set,
     hash_set_expiry,
     hash_text_t,
@@ -49,6 +50,12 @@ from fastredis.keyspace.obj cimport OBJ_HASH, OBJ_NO_EXPIRE, obj_t
 from fastredis.resp.writer cimport resp_bulk_blob
 from libc.stdint cimport INT32_MAX, int64_t, uint32_t
 from libc.stdio cimport snprintf
+
+cdef extern from *:
+    """
+    #define MISMATCH "ERR The `numfields` parameter must match the number of arguments"
+    """
+    const char *MISMATCH
 
 cdef enum:
     # what is replied for a field
@@ -76,11 +83,12 @@ cdef struct fields_arg_t:
 
 
 cdef status_t _fields_or_reply(
-    client_t *c, int i, int step, const char *error, fields_arg_t *fields_out
+    client_t *c, int i, int step, const char *error, const char *mismatch,
+    fields_arg_t *fields_out
 ) noexcept nogil:
     """Read the number at argument i; it must count what follows, step arguments each.
 
-    error: for a number that is not above 0.
+    error: for a number that is not above 0; mismatch: for a wrong one, or NULL.
     """
     cdef int64_t n
     if num_parse_i64(c.argv[i].ptr, c.argv[i].len, &n) != C_OK \
@@ -88,8 +96,10 @@ cdef status_t _fields_or_reply(
         reply_error(c, error)
         return C_ERR
     if n != (c.argc - i - 1) // step or (c.argc - i - 1) % step:
-        reply_error(
-            c, b"ERR The `numfields` parameter must match the number of arguments")
+        if mismatch == NULL:
+            reply_wrong_arity(c)
+        else:
+            reply_error(c, mismatch)
         return C_ERR
     fields_out.first = i + 1
     fields_out.end = c.argc
@@ -101,10 +111,16 @@ cdef status_t _fields_at_or_reply(
 ) noexcept nogil:
     """Read FIELDS at argument i, the number, and the fields."""
     if i + 1 >= c.argc or not arg_is(c, i, b"fields"):
-        reply_error(c, b"ERR Mandatory argument FIELDS is missing or not at the "
-                       b"right position")
-        return C_ERR
-    return _fields_or_reply(c, i + 1, 1, error, fields_out)
+        return _missing_fields(c)
+    return _fields_or_reply(
+        c, i + 1, 1, error,
+        MISMATCH, fields_out)
+
+
+cdef status_t _missing_fields(client_t *c) noexcept nogil:
+    reply_error(
+        c, b"ERR Mandatory argument FIELDS is missing or not at the right position")
+    return C_ERR
 
 
 cdef status_t _invalid_time(client_t *c) noexcept nogil:
@@ -131,6 +147,14 @@ cdef status_t _time_or_reply(
         return _invalid_time(c)
     when_out[0] = v + from_ms
     return C_OK
+
+
+cdef obj_t *_purge(
+    client_t *c, const dbkey_t *key, obj_t *o, const fields_arg_t *fields, int step
+) noexcept nogil:
+    """Delete those of the fields whose time has passed; return o, or NULL."""
+    return hash_purge(
+        c.db, key, o, c.argv + fields.first, fields.end - fields.first, step)
 
 
 # --- Set an expiry ----------------------------------------------------------------
@@ -185,7 +209,7 @@ cdef int _expire_field(
     if not _holds(condition, before, when):
         return FIELD_UNCHANGED
     if when <= c.srv.now_ms:
-        hash_delete(o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
+        hash_delete(o, c.argv[i].ptr, c.argv[i].len)
         return FIELD_DELETED
     hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, when)
     return FIELD_CHANGED
@@ -211,6 +235,7 @@ cdef void _expire(client_t *c, int64_t from_ms, int64_t unit_ms) noexcept nogil:
             c, i, b"ERR Parameter `numFields` should be greater than 0",
             &fields) != C_OK:
         return
+    o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)
     for i in range(fields.first, fields.end):
         if o == NULL:
@@ -258,6 +283,7 @@ cdef api void cmd_hpersist(client_t *c) noexcept nogil:
             c, 2, b"ERR Number of fields must be a positive integer",
             &fields) != C_OK:
         return
+    o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)
     for i in range(fields.first, fields.end):
         if o == NULL or hash_expiry(
@@ -292,6 +318,7 @@ cdef void _reply_expiries(
             c, 2, b"ERR Number of fields must be a positive integer",
             &fields) != C_OK:
         return
+    o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)
     for i in range(fields.first, fields.end):
         if o == NULL or hash_expiry(
@@ -353,7 +380,7 @@ cdef status_t _options_or_reply(
                 return C_ERR
             return _fields_or_reply(
                 c, i + 1, 2 if is_set else 1, b"ERR invalid number of fields",
-                &o.fields)
+                NULL if is_set else MISMATCH, &o.fields)
         flag = opt_of(c, i) & allowed
         if flag:
             if o.expiry:
@@ -382,11 +409,12 @@ cdef status_t _options_or_reply(
             o.is_fnx = arg_is(c, i, b"fnx")
             o.is_fxx = not o.is_fnx
         else:
+            if not is_set:
+                break
             reply_error_arg(c, b"ERR unknown argument: ", i, b"")
             return C_ERR
         i += 1
-    reply_error(c, b"ERR missing FIELDS argument")
-    return C_ERR
+    return _missing_fields(c)
 
 
 cdef bint _reply_value(client_t *c, const obj_t *o, int i) noexcept nogil:
@@ -415,6 +443,7 @@ cdef api void cmd_hgetex(client_t *c) noexcept nogil:
         return
     if _options_or_reply(c, False, &options) != C_OK:
         return
+    o = _purge(c, &key, o, &options.fields, 1)
     reply_array(c, options.fields.end - options.fields.first)
     for i in range(options.fields.first, options.fields.end):
         if not _reply_value(c, o, i):
@@ -462,6 +491,7 @@ cdef api void cmd_hsetex(client_t *c) noexcept nogil:
         return
     if _options_or_reply(c, True, &options) != C_OK:
         return
+    o = _purge(c, &key, o, &options.fields, 2)
     if not _may_set(c, o, &options):
         reply_int(c, 0)
         return
@@ -473,7 +503,7 @@ cdef api void cmd_hsetex(client_t *c) noexcept nogil:
                  c.argv[i + 1].len, (options.expiry & OPT_KEEPTTL) != 0,
                  c.srv.now_ms, &c.srv.hash_limits)
         if is_past:
-            hash_delete(o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
+            hash_delete(o, c.argv[i].ptr, c.argv[i].len)
         elif options.expiry & OPT_TIME:
             hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, options.when)
     key_changed(c, &key, NOTIFY_HASH, b"hset")
@@ -494,10 +524,11 @@ cdef api void cmd_hgetdel(client_t *c) noexcept nogil:
             c, 2, b"ERR Number of fields must be a positive integer",
             &fields) != C_OK:
         return
+    o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)
     for i in range(fields.first, fields.end):
         if _reply_value(c, o, i):
-            hash_delete(o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
+            hash_delete(o, c.argv[i].ptr, c.argv[i].len)
             is_deleting = True
     if is_deleting:
         _end(c, &key, o, False, True)

@@ -8,8 +8,10 @@ After a change, hash_done is to be called: it deletes a hash that has become emp
 from fastredis.core.blob cimport blob_t
 from fastredis.core.rand cimport rand_t
 from fastredis.core.status cimport status_t
+from fastredis.datatypes.hash_limits cimport hash_limits_t
 from fastredis.keyspace.db cimport db_t, dbkey_t
 from fastredis.keyspace.obj cimport obj_t
+from fastredis.resp.parser cimport slice_t
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
@@ -27,11 +29,6 @@ cdef struct hash_pair_t:
     hash_text_t field
     hash_text_t value
     int64_t expire_ms       # OBJ_NO_EXPIRE: none
-
-# Up to where a hash is a listpack.
-cdef struct hash_limits_t:
-    size_t max_entries      # hash-max-listpack-entries
-    size_t max_value        # hash-max-listpack-value, bytes of a field or value
 
 ctypedef void (*hash_visit_fn)(void *ctx, const hash_pair_t *pair) noexcept nogil
 
@@ -77,10 +74,8 @@ cdef bint hash_set(
     obj_t *o, const char *field, size_t n, const char *value, size_t nbytes,
     bint is_kept, int64_t now_ms, const hash_limits_t *limits
 ) noexcept nogil
-# True: it was there
-cdef bint hash_delete(
-    obj_t *o, const char *field, size_t n, int64_t now_ms
-) noexcept nogil
+# True: it was there, whether its time had passed or not
+cdef bint hash_delete(obj_t *o, const char *field, size_t n) noexcept nogil
 # True: the hash was empty and the key is deleted. Else o stays valid.
 cdef bint hash_done(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
 
@@ -94,6 +89,12 @@ cdef extern from *:
     """
     const int64_t HASH_TIME_MAX     # ms; the latest time that clients may set
 
+# Delete those of the fields args[0], args[step] .. args[nargs - 1] that have expired,
+# or all of the hash that have. o may be NULL; NULL: the hash is gone.
+cdef obj_t *hash_purge(
+    db_t *db, const dbkey_t *key, obj_t *o, const slice_t *args, int nargs, int step
+) noexcept nogil
+cdef obj_t *hash_purge_all(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
 # C_ERR: no such field; expire_out: ms, or OBJ_NO_EXPIRE
 cdef status_t hash_expiry(
     const obj_t *o, const char *field, size_t n, int64_t now_ms, int64_t *expire_out

@@ -626,7 +626,7 @@ cdef void _lp_delete(obj_t *o, uint8_t *p) noexcept nogil:
             _find_next(x)
 
 
-cdef bint _remove(obj_t *o, const char *field, size_t n) noexcept nogil:
+cdef bint hash_delete(obj_t *o, const char *field, size_t n) noexcept nogil:
     """Delete a field, whatever its time; return whether it was there."""
     cdef uint8_t *p
     if obj_enc(o) == OBJ_ENC_TABLE:
@@ -645,16 +645,7 @@ cdef bint _drop_expired(
     cdef int64_t when
     if hash_expiry(o, field, n, 0, &when) != C_OK or not _is_past(when, now_ms):
         return False
-    return _remove(o, field, n)
-
-
-cdef bint hash_delete(
-    obj_t *o, const char *field, size_t n, int64_t now_ms
-) noexcept nogil:
-    """Delete a field; one whose time has passed goes too, but was not there."""
-    if _has_expired(o, now_ms) and _drop_expired(o, field, n, now_ms):
-        return False
-    return _remove(o, field, n)
+    return hash_delete(o, field, n)
 
 
 cdef bint hash_done(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
@@ -717,6 +708,28 @@ cdef void hash_set_expiry(
     _set_lp(o, lp_insert_int(
         lp, 0 if when_ms == OBJ_NO_EXPIRE else when_ms, p, LP_REPLACE, NULL))
     _find_next(<listpack_ex_t *>obj_pointer(o))
+
+
+cdef obj_t *hash_purge(
+    db_t *db, const dbkey_t *key, obj_t *o, const slice_t *args, int nargs, int step
+) noexcept nogil:
+    """Delete those of the fields named whose time has passed."""
+    cdef int i = 0
+    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)):
+        return o
+    while i < nargs:
+        db.ks.expired_fields += _drop_expired(
+            o, args[i].ptr, args[i].len, db.ks.now_ms)
+        i += step
+    return NULL if hash_done(db, key, o) else o
+
+
+cdef obj_t *hash_purge_all(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
+    """Delete all fields whose time has passed."""
+    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)):
+        return o
+    db.ks.expired_fields += _expire(o, db.ks.now_ms, hash_len(o))
+    return NULL if hash_done(db, key, o) else o
 
 
 cdef size_t _expire(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil:

@@ -3,7 +3,7 @@
 from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_t
 from fastredis.ds.quicklist cimport ql_limits_t
-from fastredis.datatypes.t_hash cimport hash_limits_t
+from fastredis.datatypes.hash_limits cimport hash_limits_t
 from fastredis.datatypes.t_set cimport set_limits_t
 from fastredis.keyspace.db cimport db_t, dbkey_t, keyspace_t
 from fastredis.resp.parser cimport argv_t, partial_t, slice_t

@@ -56,6 +56,7 @@ from fastredis.keyspace.db cimport (
     db_check,
     db_len,
     db_peek,
+    db_subexpire_len,
     db_t,
     db_walk,
     dbkey,
@@ -388,14 +389,19 @@ cdef class Engine:
         return self.srv.ks.ndbs
 
     def keyspace(self):
-        """Return (db, keys, keys with an expiry, mean ttl in ms) of non-empty ones."""
+        """Return what there is in the databases that are not empty.
+
+        For each: its number, keys, keys with an expiry, their mean ttl in ms, hashes
+        of which fields have an expiry.
+        """
         cdef int i
         cdef db_t *db
         cdef list result = []
         for i in range(self.srv.ks.ndbs):
             db = &self.srv.ks.dbs[i]
             if db_len(db):
-                result.append((i, db_len(db), db.nexpires, db_avg_ttl(db)))
+                result.append((
+                    i, db_len(db), db.nexpires, db_avg_ttl(db), db_subexpire_len(db)))
         return result
 
     def keys(self, int db):
