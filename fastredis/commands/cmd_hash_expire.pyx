@@ -54,8 +54,10 @@ from libc.stdio cimport snprintf
 cdef extern from *:
     """
     #define MISMATCH "ERR The `numfields` parameter must match the number of arguments"
+    #define NOT_POSITIVE "ERR Number of fields must be a positive integer"
     """
     const char *MISMATCH
+    const char *NOT_POSITIVE
 
 cdef enum:
     # what is replied for a field
@@ -280,8 +282,7 @@ cdef api void cmd_hpersist(client_t *c) noexcept nogil:
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
     if _fields_at_or_reply(
-            c, 2, b"ERR Number of fields must be a positive integer",
-            &fields) != C_OK:
+            c, 2, NOT_POSITIVE, &fields) != C_OK:
         return
     o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)
@@ -315,8 +316,7 @@ cdef void _reply_expiries(
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
     if _fields_at_or_reply(
-            c, 2, b"ERR Number of fields must be a positive integer",
-            &fields) != C_OK:
+            c, 2, NOT_POSITIVE, &fields) != C_OK:
         return
     o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)
@@ -378,9 +378,10 @@ cdef status_t _options_or_reply(
             if i + 1 == c.argc:
                 reply_wrong_arity(c)
                 return C_ERR
-            return _fields_or_reply(
-                c, i + 1, 2 if is_set else 1, b"ERR invalid number of fields",
-                NULL if is_set else MISMATCH, &o.fields)
+            if is_set:
+                return _fields_or_reply(
+                    c, i + 1, 2, b"ERR invalid number of fields", NULL, &o.fields)
+            return _fields_or_reply(c, i + 1, 1, NOT_POSITIVE, MISMATCH, &o.fields)
         flag = opt_of(c, i) & allowed
         if flag:
             if o.expiry:
@@ -521,8 +522,7 @@ cdef api void cmd_hgetdel(client_t *c) noexcept nogil:
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
     if _fields_at_or_reply(
-            c, 2, b"ERR Number of fields must be a positive integer",
-            &fields) != C_OK:
+            c, 2, NOT_POSITIVE, &fields) != C_OK:
         return
     o = _purge(c, &key, o, &fields, 1)
     reply_array(c, fields.end - fields.first)

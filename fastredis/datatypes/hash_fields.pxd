@@ -6,6 +6,7 @@ expiry, or is deleted.
 """
 from fastredis.core.blob cimport blob_t
 from fastredis.ds.hashtable cimport ht_t
+from fastredis.ds.slab cimport slab_t
 from fastredis.keyspace.obj cimport obj_subexpire_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -32,6 +33,7 @@ cdef struct fields_t:
     field_due_t *heap       # the soonest first; NULL before the first expiry
     size_t ndue             # fields with an expiry
     size_t cap
+    slab_t *slab            # of short entries; NULL while there are few
 
 # returned
 cdef fields_t *hf_new() noexcept nogil

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-r"""Fields of a large hash: one allocation each, in a hash table.
+r"""Fields of a large hash: one block of memory each, in a hash table.
 
     fields_t --> table   hash table --> field_t (field, value)
              --> heap    [when | field_t *] ordered by time, of the fields with an expiry
+             --> slab    where the blocks are, from SLAB_FROM fields on
 
     short entry                         field up to 127 bytes, value up to 255
     +------+------+---------+---------+
@@ -14,10 +15,13 @@ r"""Fields of a large hash: one allocation each, in a hash table.
     +-------+-------+-------+-------------+---------+-------------------------+
                              TIMED only: place in the heap, all ones for none
 
-A 16-byte field with a 16-byte value takes 40 bytes and 11 of the table. With an expiry
-it takes 48 and 12 of the heap: the time is in the heap only, and the entry says where.
+A 16-byte field with a 16-byte value takes 36 bytes and 11 of the table. With an expiry
+it takes 40 and 12 of the heap: the time is in the heap only, and the entry says where.
 Readers rarely need it: while the soonest time of the hash has not come, no field can
 have expired.
+
+Below SLAB_FROM fields, and for entries of more than 128 bytes, the allocator serves, as
+pages that fill slowly would cost more than they save (there 36 bytes take 48).
 
 The heap has four children a node, so that half as many entries as in a binary one have
 to be told that they moved.
@@ -33,10 +37,13 @@ from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zcalloc, zfree, zmalloc, zrealloc, zsize
 from fastredis.core.status cimport fr_assert
 from fastredis.ds.hashtable cimport (
+    HT_BUCKET_ENTRIES,
+    ht_bucket_t,
     ht_check,
     ht_free,
     ht_insert,
     ht_locate_by,
+    ht_main_bucket,
     ht_nbytes,
     ht_new,
     ht_pack,
@@ -46,6 +53,15 @@ from fastredis.ds.hashtable cimport (
     ht_scan,
     ht_unpack,
     ht_walk,
+)
+from fastredis.ds.slab cimport (
+    SLAB_MAX,
+    slab_alloc,
+    slab_check,
+    slab_free,
+    slab_free_all,
+    slab_new,
+    slab_size,
 )
 from fastredis.keyspace.obj cimport (
     OBJ_NO_EXPIRE,
@@ -62,6 +78,8 @@ cdef enum:
     ARITY = 4
     HEAP_MIN = 4
     WASTE_FROM = 64         # blocks above this are not left half empty
+    SLAB_FROM = 4096        # fields; making the slab then takes a quarter of a ms
+    SLAB_UNTIL = 1024       # ... and fewer than this need none
 
 cdef extern from *:
     """
@@ -126,8 +144,42 @@ cdef inline void _set_number(field_t *f, uint32_t i) noexcept nogil:
     memcpy(p + (9 if p[0] & HF_LONG else 3), &i, 4)
 
 
+cdef inline size_t _entry_nbytes(const field_t *f) noexcept nogil:
+    """Return the length of an entry."""
+    cdef size_t n, nbytes
+    cdef blob_t *blob
+    cdef const char *value = hf_value(f, &nbytes, &blob)
+    if blob == NULL:
+        return <size_t>(value - <const char *>f) + nbytes
+    value = hf_field(f, &n) + n
+    return <size_t>(value - <const char *>f) + sizeof(blob_t *)
+
+
+cdef inline void *_alloc(fields_t *t, size_t nbytes) noexcept nogil:
+    if t.slab != NULL and nbytes <= SLAB_MAX:
+        return slab_alloc(t.slab, nbytes)
+    return zmalloc(nbytes)
+
+
+cdef inline void _free_entry(fields_t *t, field_t *f, size_t nbytes) noexcept nogil:
+    """Free an entry of this length; its blob stays."""
+    if t.slab != NULL and nbytes <= SLAB_MAX:
+        slab_free(t.slab, f, nbytes)
+    else:
+        zfree(f)
+
+
+cdef inline size_t _room(const fields_t *t, const field_t *f) noexcept nogil:
+    """Return the bytes that an entry's block has."""
+    cdef size_t nbytes
+    if t.slab == NULL:
+        return zsize(f)
+    nbytes = _entry_nbytes(f)
+    return slab_size(nbytes) if nbytes <= SLAB_MAX else zsize(f)
+
+
 cdef field_t *_new_field(
-    const char *field, size_t n, const char *value, size_t nbytes, blob_t *blob,
+    fields_t *t, const char *field, size_t n, const char *value, size_t nbytes, blob_t *blob,
     bint is_timed
 ) noexcept nogil:
     """Return an entry; a blob (consumed) is the value, else the bytes are copied."""
@@ -138,10 +190,10 @@ cdef field_t *_new_field(
     if form & HF_BLOB:
         if blob == NULL:
             blob = blob_copy(value, nbytes, nbytes)
-        p = <uint8_t *>zmalloc(header + n + sizeof(blob_t *))
+        p = <uint8_t *>_alloc(t, header + n + sizeof(blob_t *))
         nbytes = 0
     else:
-        p = <uint8_t *>zmalloc(header + n + nbytes)
+        p = <uint8_t *>_alloc(t, header + n + nbytes)
     if form == 0:
         p[0] = <uint8_t>n
     else:
@@ -171,13 +223,14 @@ cdef inline blob_t *_blob(const field_t *f) noexcept nogil:
     return blob
 
 
-cdef void _free_field(field_t *f) noexcept nogil:
+cdef void _free_field(fields_t *t, field_t *f) noexcept nogil:
+    cdef size_t nbytes = _entry_nbytes(f)
     blob_release(_blob(f))
-    zfree(f)
+    _free_entry(t, f, nbytes)
 
 
 cdef bint _overwrite(
-    field_t *f, size_t n, const char *value, size_t nbytes
+    fields_t *t, field_t *f, size_t n, const char *value, size_t nbytes
 ) noexcept nogil:
     """Replace the value within the entry, if it fits well; n: the field's length."""
     cdef int form = _form_of(f)
@@ -192,9 +245,15 @@ cdef bint _overwrite(
         return True
     if nbytes > (HF_INLINE_MAX if form & HF_LONG else SHORT_VALUE_MAX):
         return False
-    room = zsize(f)
+    room = _room(t, f)
     total = header + n + nbytes
-    if total > room or (room > WASTE_FROM and total < room / 2):
+    if total > room:
+        return False
+    if t.slab != NULL and (room <= SLAB_MAX or total <= SLAB_MAX):
+        # the entry's length tells where its block is from
+        if room > SLAB_MAX or slab_size(total) != room:
+            return False
+    elif room > WASTE_FROM and total < room / 2:
         return False
     _store_value_len(f, nbytes)
     memcpy(<char *>f + header + n, value, nbytes)
@@ -288,15 +347,16 @@ cdef fields_t *hf_new() noexcept nogil:
 
 
 cdef void _free_visit(void *ctx, void *entry) noexcept nogil:
-    _free_field(<field_t *>entry)
+    _free_field(<fields_t *>ctx, <field_t *>entry)
 
 
 cdef void hf_free(fields_t *t) noexcept nogil:
     """Free the table with all entries."""
     if t == NULL:
         return
-    ht_walk(t.table, _free_visit, NULL)
+    ht_walk(t.table, _free_visit, t)
     ht_free(t.table)
+    slab_free_all(t.slab)
     zfree(t.heap)
     zfree(t)
 
@@ -315,7 +375,7 @@ cdef void _copy_visit(void *ctx, void *entry) noexcept nogil:
     cdef const char *field = hf_field(f, &n)
     cdef const char *value = hf_value(f, &nbytes, &blob)
     cdef field_t *made = _new_field(
-        field, n, value, nbytes, NULL, when != OBJ_NO_EXPIRE)
+        copy.dst, field, n, value, nbytes, NULL, when != OBJ_NO_EXPIRE)
     ht_insert(copy.dst.table, made, keyhash(field, n))
     if when != OBJ_NO_EXPIRE:
         _heap_add(copy.dst, made, when)
@@ -326,8 +386,53 @@ cdef fields_t *hf_copy(const fields_t *t) noexcept nogil:
     cdef copy_t copy
     copy.src = t
     copy.dst = hf_new()
+    if t.slab != NULL:
+        copy.dst.slab = slab_new()
     ht_walk(t.table, _copy_visit, &copy)
     return copy.dst
+
+
+# --- Where entries are ------------------------------------------------------------
+
+
+cdef void _move_entries(fields_t *t, slab_t *slab) noexcept nogil:
+    """Put all entries into a slab (consumed), or, if it is NULL, out of theirs."""
+    cdef slab_t *old = t.slab
+    cdef ht_bucket_t *b
+    cdef field_t *f
+    cdef field_t *moved
+    cdef size_t i, nbytes
+    cdef uint32_t number
+    cdef int k, last
+    for i in range(t.table.nbuckets):
+        b = ht_main_bucket(t.table, i)
+        while b != NULL:
+            last = HT_BUCKET_ENTRIES - 1 if b.is_chained else HT_BUCKET_ENTRIES
+            for k in range(last):
+                if not b.tags[k]:
+                    continue
+                f = <field_t *>ht_unpack(b.ptrs[k])
+                nbytes = _entry_nbytes(f)
+                if nbytes > SLAB_MAX:
+                    continue        # such entries are in no slab
+                t.slab = slab
+                moved = <field_t *>_alloc(t, nbytes)
+                memcpy(moved, f, nbytes)
+                ht_pack(b.ptrs[k], moved)
+                number = _number(moved)
+                if number != FIELD_NO_NUMBER:
+                    ht_pack(t.heap[number].field, moved)
+                t.slab = old
+                _free_entry(t, f, nbytes)
+            b = <ht_bucket_t *>ht_unpack(b.ptrs[last]) if b.is_chained else NULL
+    t.slab = slab
+    slab_free_all(old)
+
+
+cdef inline void _shrink(fields_t *t) noexcept nogil:
+    """After a deletion: do without the slab if few entries are left."""
+    if t.slab != NULL and t.table.used < SLAB_UNTIL:
+        _move_entries(t, NULL)
 
 
 # --- Read and write ---------------------------------------------------------------
@@ -361,7 +466,9 @@ cdef bint hf_set(
     cdef uint32_t i
     if pos.bucket == NULL:
         ht_insert(
-            t.table, _new_field(field, n, value, nbytes, NULL, False), hash)
+            t.table, _new_field(t, field, n, value, nbytes, NULL, False), hash)
+        if t.table.used >= SLAB_FROM and t.slab == NULL:
+            _move_entries(t, slab_new())
         return True
     f = _at(pos)
     i = _number(f)
@@ -369,10 +476,10 @@ cdef bint hf_set(
         _heap_remove(t, i)
         _set_number(f, FIELD_NO_NUMBER)
         i = FIELD_NO_NUMBER
-    if not _overwrite(f, n, value, nbytes):
-        made = _new_field(field, n, value, nbytes, NULL, i != FIELD_NO_NUMBER)
+    if not _overwrite(t, f, n, value, nbytes):
+        made = _new_field(t, field, n, value, nbytes, NULL, i != FIELD_NO_NUMBER)
         _moved(t, pos, made, i)
-        _free_field(f)
+        _free_field(t, f)
     return False
 
 
@@ -399,7 +506,8 @@ cdef bint hf_delete(fields_t *t, const char *field, size_t n) noexcept nogil:
     if i != FIELD_NO_NUMBER:
         _heap_remove(t, i)
     ht_remove_at(t.table, pos, hash)
-    _free_field(f)
+    _free_field(t, f)
+    _shrink(t)
     return True
 
 
@@ -433,9 +541,9 @@ cdef void hf_set_expiry(fields_t *t, field_t *f, int64_t when_ms) noexcept nogil
     if not f.first & HF_TALL or not f.first & HF_TIMED:
         field = hf_field(f, &n)
         value = hf_value(f, &nbytes, &blob)
-        made = _new_field(field, n, value, nbytes, blob, True)
+        made = _new_field(t, field, n, value, nbytes, blob, True)
         ht_replace(_locate(t, field, n, keyhash(field, n)), made)
-        zfree(f)        # the new entry has its blob
+        _free_entry(t, f, _entry_nbytes(f))     # the new entry has its blob
         f = made
     _heap_add(t, f, when_ms)
 
@@ -452,8 +560,9 @@ cdef size_t hf_expire(fields_t *t, int64_t now_ms, size_t budget) noexcept nogil
         hash = keyhash(field, n)
         _heap_remove(t, 0)
         ht_remove_at(t.table, _locate(t, field, n, hash), hash)
-        _free_field(f)
+        _free_field(t, f)
         deleted += 1
+    _shrink(t)
     return deleted
 
 
@@ -461,6 +570,7 @@ cdef size_t hf_expire(fields_t *t, int64_t now_ms, size_t budget) noexcept nogil
 
 
 cdef struct size_sum_t:
+    const fields_t *t
     size_t nbytes
     size_t seen
 
@@ -468,7 +578,7 @@ cdef struct size_sum_t:
 cdef void _size_visit(void *ctx, void *entry) noexcept nogil:
     cdef size_sum_t *s = <size_sum_t *>ctx
     cdef blob_t *blob = _blob(<field_t *>entry)
-    s.nbytes += zsize(entry)
+    s.nbytes += _room(s.t, <field_t *>entry)
     if blob != NULL:
         s.nbytes += blob_nbytes(blob)
     s.seen += 1
@@ -479,6 +589,7 @@ cdef size_t hf_nbytes(const fields_t *t, size_t samples) noexcept nogil:
     cdef size_t total = zsize(t) + ht_nbytes(t.table)
     cdef uint64_t cursor = 0
     cdef size_sum_t s
+    s.t = t
     s.nbytes = s.seen = 0
     if t.heap != NULL:
         total += zsize(t.heap)
@@ -505,10 +616,10 @@ cdef void _check_visit(void *ctx, void *entry) noexcept nogil:
     cdef const char *field = hf_field(f, &n)
     cdef const char *value = hf_value(f, &nbytes, &blob)
     if blob == NULL:
-        fr_assert(<size_t>(value - <const char *>f) + nbytes <= zsize(f))
+        fr_assert(<size_t>(value - <const char *>f) + nbytes <= _room(check.t, f))
     else:
         fr_assert(nbytes > HF_INLINE_MAX)
-    fr_assert(field + n <= <const char *>f + zsize(f))
+    fr_assert(field + n <= <const char *>f + _room(check.t, f))
     if i != FIELD_NO_NUMBER:
         fr_assert(i < check.t.ndue)
         fr_assert(ht_unpack(check.t.heap[i].field) == entry)
@@ -522,6 +633,8 @@ cdef void hf_check(const fields_t *t) noexcept nogil:
     check.t = t
     check.ndue = 0
     ht_check(t.table)
+    if t.slab != NULL:
+        slab_check(t.slab)
     ht_walk(t.table, _check_visit, &check)
     fr_assert(check.ndue == t.ndue and t.ndue <= t.cap)
     for i in range(1, t.ndue):
