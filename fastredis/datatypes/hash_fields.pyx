@@ -347,7 +347,10 @@ cdef fields_t *hf_new() noexcept nogil:
 
 
 cdef void _free_visit(void *ctx, void *entry) noexcept nogil:
-    _free_field(<fields_t *>ctx, <field_t *>entry)
+    """Free what is in no slab; slabs go as a whole."""
+    blob_release(_blob(<field_t *>entry))
+    if (<fields_t *>ctx).slab == NULL or _entry_nbytes(<field_t *>entry) > SLAB_MAX:
+        zfree(entry)
 
 
 cdef void hf_free(fields_t *t) noexcept nogil:

@@ -196,7 +196,7 @@ cdef void _due_visit(void *ctx, void *entry) noexcept nogil:
     if turn.fn(turn.ctx, <obj_t *>entry):
         # the key is still there, and so are parts that are due
         sub = obj_subexpire(<obj_t *>entry)
-        sub.wheel_ms = s.now_ms
+        sub.wheel_ms = sub.next_ms      # which has passed: the entry is in due
         turn.is_more = True
 
 
