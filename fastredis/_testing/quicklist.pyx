@@ -74,7 +74,8 @@ cdef class Quicklist:
         cdef ql_node_t *node = self.ql.head
         found = []
         while node != NULL:
-            found.append((node.count, node.nbytes, node.lzf_nbytes, bool(node.is_plain)))
+            found.append(
+                (node.count, node.nbytes, node.lzf_nbytes, bool(node.is_plain)))
             node = node.next
         return found
 

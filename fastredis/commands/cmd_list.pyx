@@ -241,7 +241,8 @@ cdef api void cmd_lpos(client_t *c) noexcept nogil:
                     b"the list")
                 return
         elif arg_is(c, i, b"count") and i + 1 < c.argc:
-            if _count_or_error(c, i + 1, b"ERR COUNT can't be negative", &count) != C_OK:
+            if _count_or_error(
+                    c, i + 1, b"ERR COUNT can't be negative", &count) != C_OK:
                 return
         elif arg_is(c, i, b"maxlen") and i + 1 < c.argc:
             if _count_or_error(

@@ -5,8 +5,8 @@ r"""List commands that take elements: pop them, or move them to another list.
     LMOVE, RPOPLPUSH, LMOVEM   BLMOVE, BRPOPLPUSH, BLMOVEM          push them elsewhere
 
 The forms with a B wait if there is nothing to take. Such a handler calls block_on_keys
-and returns; it is called again with the same arguments when one of the keys has changed.
-So both forms are one function, and the deadline is counted by the engine.
+and returns; it runs again with the same arguments when one of the keys has changed. So
+both forms are one function, and the engine keeps the deadline.
 """
 from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.core.num cimport num_format_i64
@@ -48,13 +48,16 @@ from fastredis.engine.args cimport (
     arg_range_or_reply,
 )
 from fastredis.engine.blocking cimport (
-    BLOCK_NULL,
     BLOCK_NULL_ARRAY,
     arg_timeout_or_reply,
     block_on_keys,
 )
 from fastredis.engine.changed cimport NOTIFY_GENERIC, NOTIFY_LIST, key_changed
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.client cimport (
+    CLIENT_DENY_BLOCKING,
+    client_t,
+    mark_dirty,
+)
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
     reply_array,
@@ -244,9 +247,9 @@ cdef api void cmd_brpop(client_t *c) noexcept nogil:
     _blocking_pop(c, QL_TAIL)
 
 
-cdef void _mpop(client_t *c, int i, int64_t deadline) noexcept nogil:
+cdef void _mpop(client_t *c, int i, bint is_blocking) noexcept nogil:
     """Read numkeys at argument i and what follows, and pop."""
-    cdef int64_t nkeys, count = 0
+    cdef int64_t nkeys, count = 0, deadline = NOT_BLOCKING
     cdef ql_end_t end
     cdef int where, j
     if _positive_or_error(
@@ -267,19 +270,19 @@ cdef void _mpop(client_t *c, int i, int64_t deadline) noexcept nogil:
                 c, j + 1, b"ERR count should be greater than 0", &count) != C_OK:
             return
         j += 2
+    if is_blocking and arg_timeout_or_reply(c, 1, &deadline) != C_OK:
+        return
     _pop_first_of(c, i + 1, <int>nkeys, end, count if count else 1, deadline)
 
 
 cdef api void cmd_lmpop(client_t *c) noexcept nogil:
     """LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count]"""
-    _mpop(c, 1, NOT_BLOCKING)
+    _mpop(c, 1, False)
 
 
 cdef api void cmd_blmpop(client_t *c) noexcept nogil:
     """BLMPOP timeout numkeys key [key ...] LEFT | RIGHT [COUNT count]"""
-    cdef int64_t deadline
-    if arg_timeout_or_reply(c, 1, &deadline) == C_OK:
-        _mpop(c, 2, deadline)
+    _mpop(c, 2, True)
 
 
 # --- Move one ---------------------------------------------------------------------
@@ -325,10 +328,11 @@ cdef void _move(
     cdef const char *s
     cdef size_t n
     if from_o == NULL:
-        if deadline == NOT_BLOCKING:
+        # when the time is over, the reply is the other null, as in Redis
+        if deadline == NOT_BLOCKING or c.flags & CLIENT_DENY_BLOCKING:
             reply_null(c)
         else:
-            block_on_keys(c, 1, 1, OBJ_LIST, deadline, BLOCK_NULL)
+            block_on_keys(c, 1, 1, OBJ_LIST, deadline, BLOCK_NULL_ARRAY)
         return
     if type_or_reply(c, from_o, OBJ_LIST) != C_OK:
         return

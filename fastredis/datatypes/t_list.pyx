@@ -208,7 +208,9 @@ cdef const char *list_text(
     return v.ptr
 
 
-cdef bint list_equal(const list_iter_t *it, const char *s, size_t nbytes) noexcept nogil:
+cdef bint list_equal(
+    const list_iter_t *it, const char *s, size_t nbytes
+) noexcept nogil:
     """Return whether the element has this value."""
     if it.is_listpack:
         return lp_equal(it.p, s, nbytes)

@@ -14,9 +14,9 @@ cdef enum ql_end_t:
 
 # What a list is to look like; the caller's configuration.
 cdef struct ql_limits_t:
-    int fill                    # list-max-listpack-size: entries, or -1 .. -5 (4 .. 64 KB)
+    int fill                    # list-max-listpack-size: entries; -1 .. -5: 4 .. 64 KB
     int depth                   # list-compress-depth: nodes at either end left alone
-    size_t plain_nbytes         # elements from here on get a node of their own; 0: by fill
+    size_t plain_nbytes         # larger elements get their own nodes; 0: as fill says
 
 cdef struct ql_node_t:
     ql_node_t *prev

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 r"""Quicklist: long lists as a chain of listpacks.
 
-    head --> [lp a b c] <--> [LZF] <--> [LZF] <--> [plain: one large] <--> [lp y z] <-- tail
-             |  depth |      |       compressed      |                     | depth |
+    head -> [lp a b c] <-> [LZF] <-> [LZF] <-> [plain: one large] <-> [lp y z] <- tail
+            |  depth |     | may be compressed                  |     | depth |
 
 A node is a listpack of up to `fill` entries or bytes. An element that no listpack could
 share with others is a plain node: its bytes, nothing else. With a depth, the nodes
@@ -172,11 +172,10 @@ cdef void _settle(quicklist_t *ql, ql_node_t *node) noexcept nogil:
     """
     cdef ql_node_t *a = ql.head
     cdef ql_node_t *b = ql.tail
-    cdef int i
     cdef bint is_inner = node != NULL
     if ql.lim.depth <= 0 or a == NULL:
         return
-    for i in range(ql.lim.depth):
+    for _ in range(ql.lim.depth):
         _unpack(a)
         _unpack(b)
         if a == node or b == node:
@@ -232,7 +231,9 @@ cdef inline void _store(ql_node_t *node, uint8_t *lp) noexcept nogil:
 
 cdef inline void _trim(ql_node_t *node) noexcept nogil:
     """Give back room once most of it is unused."""
-    if not node.is_plain and node.lzf_nbytes == 0 and node.nbytes * 2 < zsize(node.data):
+    if node.is_plain or node.lzf_nbytes:
+        return
+    if node.nbytes * 2 < zsize(node.data):
         node.data = lp_shrink(node.data)
 
 

@@ -183,7 +183,7 @@ LINDEX = Command(
     args=[key(), integer("index")],
     reply=either(bulk("the element"), nil("there is none")),
     cost="O(n), n = distance from the nearer end; O(1) at both ends",
-    summary="Returns the element at a place, which counts from 0, or from -1 at the end.",
+    summary="Returns the element at a place; places count from 0, or back from -1.",
 )
 
 LINSERT = Command(
@@ -232,7 +232,7 @@ LMOVE = Command(
     ],
     reply=_MOVED,
     cost="O(1)",
-    summary="Takes an element from an end of one list and adds it to an end of another.",
+    summary="Takes an element from one list and adds it to another.",
 )
 
 LMOVEM = Command(
