@@ -45,7 +45,6 @@ from fastredis.engine.args cimport (
     arg_i64_or_error,
     arg_is,
     arg_key,
-    arg_range_or_reply,
 )
 from fastredis.engine.blocking cimport (
     BLOCK_NULL_ARRAY,
@@ -71,7 +70,7 @@ from fastredis.engine.reply cimport (
 )
 from fastredis.keyspace.db cimport db_delete, db_find_write, dbkey_t
 from fastredis.keyspace.obj cimport OBJ_LIST, obj_t
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy
 
 cdef enum:
@@ -148,14 +147,14 @@ cdef status_t _end_or_reply(client_t *c, int i, ql_end_t *end_out) noexcept nogi
     return C_OK
 
 
-cdef status_t _positive_or_error(
-    client_t *c, int i, const char *error, int64_t *value_out
+cdef status_t _at_least_or_error(
+    client_t *c, int i, int64_t low, const char *error, int64_t *value_out
 ) noexcept nogil:
-    """Read an integer greater than zero."""
+    """Read an integer that is at least low."""
     cdef int64_t v
     if arg_i64_or_error(c, i, error, &v) != C_OK:
         return C_ERR
-    if v <= 0:
+    if v < low:
         reply_error(c, error)
         return C_ERR
     value_out[0] = v
@@ -172,7 +171,8 @@ cdef inline void _pop(client_t *c, ql_end_t end) noexcept nogil:
     if c.argc > 3:
         reply_wrong_arity(c)
         return
-    if c.argc == 3 and arg_range_or_reply(c, 2, 0, INT64_MAX, &count) != C_OK:
+    if c.argc == 3 and _at_least_or_error(
+            c, 2, 0, b"ERR value is out of range, must be positive", &count) != C_OK:
         return
     o = db_find_write(c.db, &key)
     if o == NULL:
@@ -252,8 +252,8 @@ cdef void _mpop(client_t *c, int i, bint is_blocking) noexcept nogil:
     cdef int64_t nkeys, count = 0, deadline = NOT_BLOCKING
     cdef ql_end_t end
     cdef int where, j
-    if _positive_or_error(
-            c, i, b"ERR numkeys should be greater than 0", &nkeys) != C_OK:
+    if _at_least_or_error(
+            c, i, 1, b"ERR numkeys should be greater than 0", &nkeys) != C_OK:
         return
     if nkeys >= c.argc - i - 1:
         reply_error(c, ERR_SYNTAX)
@@ -266,8 +266,8 @@ cdef void _mpop(client_t *c, int i, bint is_blocking) noexcept nogil:
         if count or j + 1 >= c.argc or not arg_is(c, j, b"count"):
             reply_error(c, ERR_SYNTAX)
             return
-        if _positive_or_error(
-                c, j + 1, b"ERR count should be greater than 0", &count) != C_OK:
+        if _at_least_or_error(
+                c, j + 1, 1, b"ERR count should be greater than 0", &count) != C_OK:
             return
         j += 2
     if is_blocking and arg_timeout_or_reply(c, 1, &deadline) != C_OK:
@@ -471,8 +471,8 @@ cdef void _move_many(
                 is_bulk or arg_is(c, i + 2, b"obo")):
             reply_error(c, ERR_SYNTAX)
             return
-        if _positive_or_error(
-                c, i + 1, b"ERR count should be greater than 0", &count) != C_OK:
+        if _at_least_or_error(
+                c, i + 1, 1, b"ERR count should be greater than 0", &count) != C_OK:
             return
     from_o = db_find_write(c.db, &src)
     if type_or_reply(c, from_o, OBJ_LIST) != C_OK:

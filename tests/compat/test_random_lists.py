@@ -40,7 +40,7 @@ SLOTS = {
 JUNK = st.sampled_from([b"LEFT", b"COUNT", b"1", b"0", b"junk", b"", b"AFTER", b"a"])
 
 LINES = """
-SET str <value>
+SET str text
 RPUSH <key> <value>+
 LPUSH <key> <value>+
 RPUSH <key> <value> <value> <value> <value>+
@@ -76,7 +76,7 @@ RENAME <key> <key>
 OBJECT ENCODING <key>
 """
 TEMPLATES = LINES.strip().splitlines()
-EXAMPLES = max(150, settings().max_examples)  # many more in a long run
+EXAMPLES = max(40, settings().max_examples // 2)  # more in a long run
 STEPS = 40
 
 
