@@ -35,7 +35,7 @@ from fastredis.admin import process
 from fastredis.admin.log import Logger, log_start, show_logo
 from fastredis.admin.shutdown import refusal as shutdown_refusal
 from fastredis.commands.registry import bind, load_specs, table
-from fastredis.config.spec import REDIS_VERSION
+from fastredis.config.spec import OPTIONS, REDIS_VERSION, SENSITIVE
 from fastredis.config.store import Config, FatalConfigError
 from fastredis.engine.runtime import Engine
 from fastredis.net.conn import end_round
@@ -57,6 +57,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_lcs",
     "fastredis.commands.cmd_list",
     "fastredis.commands.cmd_list_take",
+    "fastredis.commands.cmd_monitor",
     "fastredis.commands.cmd_number",
     "fastredis.commands.cmd_server",
     "fastredis.commands.cmd_set",
@@ -73,8 +74,12 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.config",
     "fastredis.admin.debug",
     "fastredis.admin.info",
+    "fastredis.admin.latency",
+    "fastredis.admin.lolwut",
+    "fastredis.admin.memory",
     "fastredis.admin.object_help",
     "fastredis.admin.shutdown",
+    "fastredis.admin.slowlog",
 )
 
 # Directives that C code reads, handed to Engine.set_option as they are.
@@ -99,6 +104,19 @@ _ENGINE_OPTIONS: Final = (
     "zset-max-listpack-entries",
     "zset-max-listpack-value",
 )
+
+# Directives that say which commands are logged.
+_LOG_OPTIONS: Final = (
+    "commandlog-large-reply-max-len",
+    "commandlog-large-request-max-len",
+    "commandlog-reply-larger-than",
+    "commandlog-request-larger-than",
+    "latency-monitor-threshold",
+    "slowlog-log-slower-than",
+    "slowlog-max-len",
+)
+# Directives that are handed over in another form.
+_OTHER_OPTIONS: Final = ("client-output-buffer-limit", "requirepass")
 
 # Seconds between two turns of the periodic work, which "hz" sets where this is longer.
 _CRON_IDLE: Final = 0.1
@@ -185,6 +203,18 @@ class Server:
                 self.engine.set_option(name, config[name])
             normal = config["client-output-buffer-limit"]["normal"]
             self.engine.set_output_limit(*normal)
+            self.engine.set_command_logs(
+                (config["slowlog-log-slower-than"], config["slowlog-max-len"]),
+                (
+                    config["commandlog-request-larger-than"],
+                    config["commandlog-large-request-max-len"],
+                ),
+                (
+                    config["commandlog-reply-larger-than"],
+                    config["commandlog-large-reply-max-len"],
+                ),
+                config["latency-monitor-threshold"],
+            )
             password = config["requirepass"]
             self.engine.set_password(password.encode("utf-8", "surrogateescape"))
 
@@ -196,7 +226,13 @@ class Server:
                     f"of clients, try with {possible}"
                 )
 
-        for name in (*_ENGINE_OPTIONS, "client-output-buffer-limit", "requirepass"):
+        self.engine.set_secret_directives(
+            name
+            for option in OPTIONS
+            if option.flags & SENSITIVE
+            for name in (option.name, *option.aliases)
+        )
+        for name in (*_ENGINE_OPTIONS, *_LOG_OPTIONS, *_OTHER_OPTIONS):
             self.config.on_change(name, apply)
         wanted = self.config["maxclients"]
         possible = self._raise_file_limit(wanted)

@@ -22,6 +22,9 @@ cdef size_t zgood_size(size_t nbytes) noexcept nogil
 cdef size_t zused_memory() noexcept nogil
 # give free memory back to the system
 cdef void zmem_purge() noexcept nogil
+# the allocator's report about itself, in pieces of text; none from some allocators
+ctypedef void (*zmem_out_fn)(const char *text, void *arg) noexcept nogil
+cdef void zmem_report(zmem_out_fn out, void *arg) noexcept nogil
 # ask for no huge pages; before the first allocation
 cdef void zmem_small_pages() noexcept nogil
 # name of the allocator, for INFO; a static string

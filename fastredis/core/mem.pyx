@@ -29,6 +29,7 @@ cdef extern from *:
       #define raw_good_size mi_good_size
       #define raw_purge() mi_collect(1)
       #define raw_small_pages() mi_option_disable(mi_option_allow_thp)
+      #define raw_report(out, arg) mi_stats_print_out(out, arg)
       #define RAW_NAME "mimalloc-" RAW_STR(MI_MALLOC_VERSION)
       #define RAW_STR(x) RAW_STR2(x)
       #define RAW_STR2(x) #x
@@ -57,6 +58,21 @@ cdef extern from *:
           return posix_memalign(&p, align, n) == 0 ? p : NULL;
       }
       #define RAW_NAME "libc"
+    #endif
+    #ifndef raw_report
+      #ifdef __GLIBC__
+        static void raw_report(void (*out)(const char *, void *), void *arg) {
+            char *text = NULL;
+            size_t n = 0;
+            FILE *f = open_memstream(&text, &n);
+            if (f == NULL) return;
+            malloc_info(0, f);
+            if (fclose(f) == 0) out(text, arg);
+            free(text);
+        }
+      #else
+        #define raw_report(out, arg) ((void)(out), (void)(arg))
+      #endif
     #endif
     #ifndef raw_small_pages
       #define raw_small_pages() ((void)0)
@@ -104,6 +120,7 @@ cdef extern from *:
     size_t raw_good_size(size_t n) noexcept nogil
     void raw_purge() noexcept nogil
     void raw_small_pages() noexcept nogil
+    void raw_report(zmem_out_fn out, void *arg) noexcept nogil
     const char *RAW_NAME
     void zmem_add(ssize_t n) noexcept nogil
     ssize_t zmem_sum() noexcept nogil
@@ -200,6 +217,11 @@ cdef size_t zused_memory() noexcept nogil:
 cdef void zmem_purge() noexcept nogil:
     """Give free memory back to the system."""
     raw_purge()
+
+
+cdef void zmem_report(zmem_out_fn out, void *arg) noexcept nogil:
+    """Have the allocator tell of itself."""
+    raw_report(out, arg)
 
 
 cdef void zmem_small_pages() noexcept nogil:

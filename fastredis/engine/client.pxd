@@ -28,6 +28,10 @@ cdef enum:
     CLIENT_BLOCKED = 1 << 13            # waits for keys; its input is only kept
     CLIENT_UNBLOCKED = 1 << 14          # in srv.unblocked
     CLIENT_DENY_BLOCKING = 1 << 15      # within EXEC: nothing waits
+    CLIENT_MONITOR = 1 << 26            # is shown what the others execute
+    CLIENT_NO_EVICT = 1 << 27           # not to be closed for the memory it takes
+    CLIENT_PAUSED = 1 << 29             # CLIENT_BLOCKED because of CLIENT PAUSE
+    CLIENT_CAPA_REDIRECT = 1 << 28      # CLIENT CAPA: understands being redirected
 
     # server_t.change_hooks: who wants to hear of changes of keys
     CHANGE_BLOCKED = 1 << 0             # clients that wait (engine/blocking.pyx)
@@ -36,11 +40,27 @@ cdef enum:
     CMD_READONLY = 1 << 0
     CMD_WRITE = 1 << 1
     CMD_DENYOOM = 1 << 2
+    CMD_ADMIN = 1 << 3
+    CMD_SKIP_MONITOR = 1 << 9
+    CMD_SKIP_SLOWLOG = 1 << 10
+    CMD_FAST = 1 << 12
     CMD_NO_AUTH = 1 << 13
     CMD_PYTHON = 1 << 30
 
     CMD_NAME_MAX = 64
     LATENCY_BUCKETS = 480               # see engine/stats.pyx
+
+    # server_t.watch: why each request is looked at
+    WATCH_MONITORS = 1 << 0             # somebody is shown it
+    WATCH_SIZES = 1 << 1                # its size and its reply's are compared
+
+# Which arguments of a command nobody is shown (logs, MONITOR).
+cdef enum cmd_secrets_t:
+    SECRETS_NONE = 0
+    SECRETS_FROM_1 = 1                  # all
+    SECRETS_FROM_2 = 2                  # all, of a subcommand
+    SECRETS_AUTH = 3                    # the two after the word AUTH
+    SECRETS_CONFIG = 4                  # values of secret directives
 
 ctypedef void (*cmd_fn)(client_t *c) noexcept nogil
 
@@ -55,6 +75,7 @@ cdef struct cmd_t:
     cmd_fn fn
     PyObject *python                    # the handler of a CMD_PYTHON command
     cmd_t **subcommands                 # NULL-terminated, or NULL
+    cmd_secrets_t secrets
     # statistics
     uint64_t calls
     uint64_t total_ticks                # of core.clock's counter
@@ -126,6 +147,15 @@ cdef struct server_t:
     blob_t *password                    # of the default user; NULL: none
     argv_t argv                         # arguments of the batch being executed
     char[16] redis_version              # what HELLO says
+    # --- what is unusual (engine/cmdlog.pyx, spikes.pyx, monitor.pyx)
+    uint32_t watch                      # WATCH_*
+    uint64_t slow_ticks                 # commands that take this long are looked at
+    size_t large_request_nbytes         # SIZE_MAX: no size is
+    size_t large_reply_nbytes
+    uint64_t spike_threshold_ms         # 0: nothing is kept
+    void *cmdlogs
+    void *spikes
+    client_t *monitors                  # linked by next_monitor
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:
@@ -174,6 +204,7 @@ cdef struct client_t:
     cmd_t *last_cmd
     client_t *next
     client_t *prev
+    client_t *next_monitor
     PyObject *protocol                  # owned; CLIENT_TRANSPORT clients
     void (*release)(client_t *c) noexcept nogil  # before it is freed; may be NULL
 
@@ -191,6 +222,8 @@ cdef void client_close(client_t *c) noexcept nogil
 # free all clients of srv.closing
 cdef void client_free_closing(server_t *srv) noexcept nogil
 cdef void client_free(client_t *c) noexcept nogil
+# out of srv.monitors
+cdef void client_stop_monitor(client_t *c) noexcept nogil
 # have the reply sent at the end of the round
 cdef void client_queue_write(client_t *c) noexcept nogil
 # have what the client sent while it waited executed at the end of the round

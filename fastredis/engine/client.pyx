@@ -79,9 +79,23 @@ cdef void client_close(client_t *c) noexcept nogil:
     if c.next != NULL:
         c.next.prev = c.prev
     srv.nclients -= 1
+    client_stop_monitor(c)
     c.prev = NULL
     c.next = srv.closing
     srv.closing = c
+
+
+cdef void client_stop_monitor(client_t *c) noexcept nogil:
+    """Show a client no more of what the others execute."""
+    cdef client_t **link = &c.srv.monitors
+    if not c.flags & CLIENT_MONITOR:
+        return
+    c.flags &= ~CLIENT_MONITOR
+    while link[0] != c:
+        link = &link[0].next_monitor
+    link[0] = c.next_monitor
+    if c.srv.monitors == NULL:
+        c.srv.watch &= ~WATCH_MONITORS
 
 
 cdef void client_free(client_t *c) noexcept nogil:
@@ -140,8 +154,9 @@ cdef void client_select(client_t *c, int index) noexcept nogil:
 
 cdef void client_reset(client_t *c) noexcept nogil:
     """Put a client back into the state of a new connection, as RESET does."""
+    client_stop_monitor(c)
     c.flags &= ~(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP
-                 | CLIENT_NO_TOUCH | CLIENT_AUTHENTICATED)
+                 | CLIENT_NO_TOUCH | CLIENT_NO_EVICT | CLIENT_AUTHENTICATED)
     if c.srv.password == NULL:
         c.flags |= CLIENT_AUTHENTICATED
     client_select(c, 0)

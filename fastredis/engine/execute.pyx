@@ -17,7 +17,7 @@ the client lives: a request may close it, or change how the next ones are to be 
 
 Threads: the thread that executes commands, without the GIL.
 """
-from fastredis.core.clock cimport clock_cycles
+from fastredis.core.clock cimport clock_cycles, clock_ticks_ns
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.status cimport fr_likely, fr_unlikely
 from fastredis.engine.args cimport arg_is
@@ -32,14 +32,28 @@ from fastredis.engine.client cimport (
     CLIENT_REPLY_OFF,
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
+    CMD_ADMIN,
+    CMD_FAST,
     CMD_NO_AUTH,
+    CMD_SKIP_MONITOR,
+    CMD_SKIP_SLOWLOG,
+    WATCH_MONITORS,
+    WATCH_SIZES,
     client_check_output_limit,
     client_close,
     cmd_t,
     server_t,
 )
+from fastredis.engine.cmdlog cimport (
+    CMDLOG_LARGE_REPLY,
+    CMDLOG_LARGE_REQUEST,
+    CMDLOG_SLOW,
+    cmdlog_add,
+)
 from fastredis.engine.errors cimport ERR_NO_AUTH
+from fastredis.engine.monitor cimport monitor_feed
 from fastredis.engine.reply cimport reply_error, reply_error_len, reply_wrong_arity
+from fastredis.engine.spikes cimport spike_add
 from fastredis.engine.stats cimport latency_record
 from fastredis.engine.table cimport cmd_find, cmd_find_sub, cmd_table_t
 from fastredis.keyspace.db cimport db_prefetch_bucket, db_prefetch_object
@@ -53,8 +67,15 @@ from fastredis.resp.parser cimport (
     partial_free,
     slice_t,
 )
-from fastredis.resp.writer cimport out_apart, out_clear, out_join, out_t
-from libc.stdint cimport uint64_t
+from fastredis.resp.writer cimport (
+    out_apart,
+    out_block_t,
+    out_clear,
+    out_join,
+    out_pending,
+    out_t,
+)
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdio cimport snprintf
 
 cdef extern from *:
@@ -147,10 +168,45 @@ cdef bint _is_refused(client_t *c) noexcept nogil:
     return False
 
 
+cdef size_t _pending_before(
+    const out_t *o, const char *pos, size_t nsealed
+) noexcept nogil:
+    """Return what was pending when o.pos and o.nsealed had these values."""
+    cdef const out_block_t *b = o.first
+    cdef size_t n = 0
+    if pos == NULL:
+        return 0
+    while n < nsealed:
+        n += b.nbytes
+        b = b.next
+    return nsealed + (pos - b.start)
+
+
+cdef void _note_unusual(
+    client_t *c, cmd_t *cmd, uint64_t ticks, const char *pos, size_t nsealed
+) noexcept nogil:
+    """Log a command that took long, or replied more than a block holds."""
+    cdef server_t *srv = c.srv
+    cdef uint64_t us
+    cdef size_t n
+    c.cmd = cmd
+    if ticks >= srv.slow_ticks:
+        us = clock_ticks_ns(ticks) // 1000
+        if not cmd.flags & CMD_SKIP_SLOWLOG:
+            cmdlog_add(c, CMDLOG_SLOW, us)
+        spike_add(srv, b"fast-command" if cmd.flags & CMD_FAST else b"command", us)
+    if c.out.nsealed != nsealed and not srv.watch & WATCH_SIZES:
+        n = out_pending(&c.out) - _pending_before(&c.out, pos, nsealed)
+        if n >= srv.large_reply_nbytes:
+            cmdlog_add(c, CMDLOG_LARGE_REPLY, n)
+
+
 cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
     """Check and execute c.argv; start and the result are readings of the counter."""
     cdef server_t *srv = c.srv
     cdef cmd_t *cmd = c.cmd
+    cdef const char *pos = c.out.pos
+    cdef size_t nsealed = c.out.nsealed
     cdef uint64_t end
     c.error_count = 0
     if fr_unlikely(_is_refused(c)):
@@ -158,6 +214,8 @@ cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
     c.last_cmd = cmd
     cmd.fn(c)
     end = clock_cycles()
+    if fr_unlikely((end - start >= srv.slow_ticks) | (c.out.nsealed != nsealed)):
+        _note_unusual(c, cmd, end - start, pos, nsealed)
     cmd.calls += 1
     cmd.total_ticks += end - start
     if srv.is_latency_tracked:
@@ -183,6 +241,38 @@ cdef uint64_t _execute_muted(client_t *c, uint64_t start) noexcept nogil:
     c.out = kept
     c.flags &= ~CLIENT_REPLY_SKIP
     return start
+
+
+cdef uint64_t _execute_watched(
+    client_t *c, uint64_t start, size_t nbytes
+) noexcept nogil:
+    """Execute a request that is looked at, or whose reply is dropped.
+
+    nbytes: of the request.
+    """
+    cdef server_t *srv = c.srv
+    cdef cmd_t *before = c.last_cmd
+    cdef size_t pending = out_pending(&c.out)
+    cdef bint is_executed
+    c.last_cmd = NULL
+    if c.flags & MUTED:
+        start = _execute_muted(c, start)
+    else:
+        start = _execute(c, start)
+    is_executed = c.last_cmd != NULL
+    if not is_executed:
+        c.last_cmd = before
+        return start
+    c.cmd = c.last_cmd
+    if nbytes >= srv.large_request_nbytes:
+        cmdlog_add(c, CMDLOG_LARGE_REQUEST, nbytes)
+    if srv.watch & WATCH_SIZES:
+        pending = out_pending(&c.out) - pending
+        if pending >= srv.large_reply_nbytes:
+            cmdlog_add(c, CMDLOG_LARGE_REPLY, pending)
+    if srv.watch & WATCH_MONITORS and not c.cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
+        monitor_feed(c)
+    return clock_cycles()
 
 
 cdef void _rerun(client_t *c) noexcept nogil:
@@ -259,6 +349,7 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     cdef size_t done = 0
     cdef int n, i, limit
     cdef uint64_t now
+    cdef uint32_t is_large = nbytes >= srv.large_request_nbytes
     p.argv = argv
     p.pos = 0
     c.active_ms = srv.now_ms
@@ -302,10 +393,10 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             c.cmd = r.cmd
             c.first_key_hash = r.hash
             c.has_key_hash = r.has_key
-            if fr_likely(not c.flags & MUTED):
+            if fr_likely(not (c.flags & MUTED | srv.watch | is_large)):
                 now = _execute(c, now)
             else:
-                now = _execute_muted(c, now)
+                now = _execute_watched(c, now, r.end - done)
             done = r.end
             if fr_unlikely(srv.has_changed_keys):
                 blocking_serve(srv, _rerun)

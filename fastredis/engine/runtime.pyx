@@ -36,6 +36,7 @@ from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_FAKE,
+    WATCH_SIZES,
     client_check_output_limit,
     client_close,
     client_free,
@@ -47,8 +48,19 @@ from fastredis.engine.client cimport (
     server_t,
     server_update_clock,
 )
+from fastredis.engine.cmdlog cimport (
+    CMDLOG_LARGE_REPLY,
+    CMDLOG_LARGE_REQUEST,
+    CMDLOG_SLOW,
+    cmdlog_free,
+    cmdlog_of,
+    cmdlog_set,
+    cmdlog_set_secrets,
+    cmdlog_t,
+)
 from fastredis.engine.describe cimport client_describe
 from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
+from fastredis.engine.spikes cimport spike_add, spike_free
 from fastredis.engine.stats cimport error_counts_t
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
@@ -84,6 +96,7 @@ from fastredis.keyspace.obj cimport (
 )
 from fastredis.resp.parser cimport argv_free, slice_t
 from fastredis.resp.writer cimport (
+    OUT_BLOCK_BYTES,
     out_block_t,
     out_clear,
     out_nbytes,
@@ -101,6 +114,8 @@ cdef enum:
     EXPIRE_SLICE_NS = 1000000           # of expiry work between two looks at sockets
     CLIENTS_CHECK_MS = 100              # between two walks over the clients
     RATE_PERIOD_NS = 100000000          # between two samples of a rate
+
+cdef uint64_t MAX_SLOW_US = <uint64_t>1 << 50   # some 35 years: converted without loss
 
 cdef extern from *:
     """
@@ -142,6 +157,8 @@ cdef class Engine:
         self.srv.query_buffer_limit = 1024 * 1024 * 1024
         self.srv.max_clients = 10000
         self.srv.is_latency_tracked = True
+        self.srv.slow_ticks = <uint64_t>-1
+        self.srv.large_request_nbytes = self.srv.large_reply_nbytes = <size_t>-1
         self.commands = CommandTable()
         self.srv.commands = self.commands.table
         self.server = None
@@ -157,6 +174,8 @@ cdef class Engine:
         argv_free(&self.srv.argv)
         blob_release(self.srv.password)
         zfree(self.srv.error_counts)
+        cmdlog_free(&self.srv)
+        spike_free(&self.srv)
 
     def close_clients(self):
         """Close every connection, without sending what waits."""
@@ -221,6 +240,41 @@ cdef class Engine:
         self.srv.output_limit.soft_nbytes = soft
         self.srv.output_limit.soft_ms = <int64_t>seconds * 1000
 
+    def set_command_logs(self, slow, large_request, large_reply, spike_ms):
+        """Say which commands are logged: (threshold, length of the log), each.
+
+        Thresholds are in microseconds and bytes; a negative one: nothing. spike_ms:
+        of the latency monitor; 0: nothing.
+        """
+        cdef uint64_t us = <uint64_t>-1
+        cdef cmdlog_t *log
+        cmdlog_set(&self.srv, CMDLOG_SLOW, slow[0], slow[1])
+        cmdlog_set(
+            &self.srv, CMDLOG_LARGE_REQUEST, large_request[0], large_request[1])
+        cmdlog_set(&self.srv, CMDLOG_LARGE_REPLY, large_reply[0], large_reply[1])
+        self.srv.spike_threshold_ms = spike_ms
+        log = cmdlog_of(&self.srv, CMDLOG_SLOW)
+        if log.threshold >= 0:
+            us = log.threshold
+        if spike_ms:
+            us = min(us, <uint64_t>spike_ms * 1000)
+        # rounded down, and compared again when it is looked at
+        self.srv.slow_ticks = us
+        if us < MAX_SLOW_US:
+            self.srv.slow_ticks = <uint64_t>(us * 1000 / clock_rate.ns_per_tick)
+        log = cmdlog_of(&self.srv, CMDLOG_LARGE_REQUEST)
+        self.srv.large_request_nbytes = log.threshold   # -1 is the largest
+        log = cmdlog_of(&self.srv, CMDLOG_LARGE_REPLY)
+        self.srv.large_reply_nbytes = log.threshold
+        self.srv.watch &= ~WATCH_SIZES
+        if log.threshold >= 0 and <size_t>log.threshold < OUT_BLOCK_BYTES:
+            self.srv.watch |= WATCH_SIZES       # smaller than what _execute notices
+
+    def set_secret_directives(self, names):
+        """Name the directives whose values no log shows."""
+        text = "".join("\n" + name for name in names).encode()
+        cmdlog_set_secrets(&self.srv, text)
+
     def set_password(self, bytes password):
         """Require this password of new connections; empty: none is required."""
         blob_release(self.srv.password)
@@ -233,9 +287,12 @@ cdef class Engine:
     def cron(self):
         """Do the periodic work; return whether there is more of it at once."""
         cdef bint more
+        cdef uint64_t started
         with nogil:
             server_update_clock(&self.srv)
+            started = clock_mono_ns()
             more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
+            spike_add(&self.srv, b"expire-cycle", (clock_mono_ns() - started) // 1000)
             blocking_expire(&self.srv)
             if self.srv.now_ms >= self.next_check_ms:
                 _check_clients(&self.srv)

@@ -13,7 +13,17 @@ from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from fastredis.core.clock cimport clock_rate
 from fastredis.core.mem cimport zcalloc, zfree
-from fastredis.engine.client cimport CMD_NAME_MAX, CMD_PYTHON, LATENCY_BUCKETS, cmd_fn
+from fastredis.engine.client cimport (
+    CMD_NAME_MAX,
+    CMD_PYTHON,
+    LATENCY_BUCKETS,
+    SECRETS_AUTH,
+    SECRETS_CONFIG,
+    SECRETS_FROM_1,
+    SECRETS_FROM_2,
+    SECRETS_NONE,
+    cmd_fn,
+)
 from fastredis.engine.pycall cimport cmd_call_python
 from fastredis.engine.stats cimport latency_bucket_ticks, latency_percentile
 from libc.stdint cimport uint64_t
@@ -21,6 +31,17 @@ from libc.string cimport memcpy, memset
 
 cdef enum:
     SLOTS = 1024                # a power of two
+
+# Commands with arguments that logs must not show; a command keeps this if renamed.
+_SECRETS = {
+    b"auth": SECRETS_FROM_1,
+    b"hello": SECRETS_AUTH,
+    b"migrate": SECRETS_AUTH,
+    b"config|set": SECRETS_CONFIG,
+    b"acl|deluser": SECRETS_FROM_2,
+    b"acl|getuser": SECRETS_FROM_2,
+    b"acl|setuser": SECRETS_FROM_2,
+}
 
 cdef struct cmd_table_t:
     size_t used
@@ -167,6 +188,7 @@ cdef class CommandTable:
         cmd.first_key = bound.first_key
         cmd.last_key = bound.last_key
         cmd.key_step = bound.key_step
+        cmd.secrets = _SECRETS.get(name, SECRETS_NONE)
         if bound.handler is None:
             cmd.fn = NULL
         elif callable(bound.handler):

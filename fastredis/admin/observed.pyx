@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the engine has noted of unusual commands and moments, as Python values.
+
+Nothing is copied before it is asked for; an entry of a log costs about 2 us.
+"""
+from fastredis.core.mem cimport zmem_name, zmem_report
+from fastredis.engine.cmdlog cimport (
+    cmdlog_clear,
+    cmdlog_entry_t,
+    cmdlog_kind_t,
+    cmdlog_of,
+    cmdlog_t,
+)
+from fastredis.engine.runtime cimport Engine
+from fastredis.engine.spikes cimport (
+    SPIKE_SAMPLES,
+    spike_event_t,
+    spike_reset,
+    spike_t,
+    spikes_t,
+)
+from fastredis.keyspace.db cimport db_peek, dbkey, dbkey_t
+from fastredis.keyspace.obj cimport obj_nbytes, obj_t
+
+
+# --- Logs of commands -------------------------------------------------------------
+
+
+def command_log(Engine engine, int kind, Py_ssize_t count):
+    """Return the latest entries of a log, the newest first; count -1: all.
+
+    kind: 0 slow, 1 large requests, 2 large replies. An entry: id, second, value,
+    arguments, peer, name of the client.
+    """
+    cdef cmdlog_t *log = cmdlog_of(&engine.srv, <cmdlog_kind_t>kind)
+    cdef cmdlog_entry_t *e = log.newest
+    cdef const char *p
+    cdef list result = []
+    cdef list args
+    cdef int i
+    while e != NULL and count != 0:
+        args = []
+        p = e.args
+        for i in range(e.argc):
+            args.append(p[:e.lens[i]])
+            p += e.lens[i]
+        name = b"" if e.name == NULL else e.name.data[:e.name.len]
+        result.append((e.id, e.time_s, e.value, args, <bytes>e.peer, name))
+        e = e.older
+        count -= 1
+    return result
+
+
+def command_log_len(Engine engine, int kind):
+    """Return how many entries a log has."""
+    return cmdlog_of(&engine.srv, <cmdlog_kind_t>kind).len
+
+
+def command_log_reset(Engine engine, int kind):
+    """Empty a log."""
+    cmdlog_clear(cmdlog_of(&engine.srv, <cmdlog_kind_t>kind))
+
+
+# --- Latency monitor --------------------------------------------------------------
+
+
+def spikes(Engine engine):
+    """Return {event: (longest in ms of all times, [(second, ms), ...])}, oldest first.
+    """
+    cdef spikes_t *all = <spikes_t *>engine.srv.spikes
+    cdef spike_event_t *e
+    cdef spike_t *s
+    cdef dict result = {}
+    cdef list samples
+    cdef int i, j
+    if all == NULL:
+        return result
+    for i in range(all.nevents):
+        e = all.events[i]
+        samples = []
+        for j in range(SPIKE_SAMPLES):
+            s = &e.samples[(e.next + j) % SPIKE_SAMPLES]
+            if s.ms:
+                samples.append((s.time_s, s.ms))
+        result[<bytes>e.name] = (e.max_ms, samples)
+    return result
+
+
+def reset_spikes(Engine engine, bytes name=None):
+    """Forget the samples of an event, or of all; return how many events there were."""
+    if name is None:
+        return spike_reset(&engine.srv, NULL)
+    return spike_reset(&engine.srv, name)
+
+
+# --- Memory -----------------------------------------------------------------------
+
+
+def memory_usage(Engine engine, int db, bytes key, size_t samples):
+    """Return the bytes that a key and its value take, or None if there is none.
+
+    samples: elements of a collection to measure; 0: all. The slot that the hash
+    table of the database has for the key is counted.
+    """
+    cdef dbkey_t k = dbkey(key, len(key))
+    cdef obj_t *o = db_peek(&engine.srv.ks.dbs[db], &k)
+    if o == NULL:
+        return None
+    return obj_nbytes(o, samples) + sizeof(void *)
+
+
+cdef void _collect_text(const char *text, void *arg) noexcept nogil:
+    with gil:
+        (<list>arg).append(text.decode("utf-8", "replace"))
+
+
+def allocator_report():
+    """Return what the allocator says of itself, with its name in front."""
+    cdef list parts = [zmem_name().decode(), "\n"]
+    zmem_report(_collect_text, <void *>parts)
+    return "".join(parts)
