@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 # Extension modules whose C API holds the handlers named cmd_*.
 HANDLER_MODULES: Final = (
+    "fastredis.commands.cmd_client",
     "fastredis.commands.cmd_connection",
     "fastredis.commands.cmd_generic",
     "fastredis.commands.cmd_hash",
@@ -116,7 +117,12 @@ _LOG_OPTIONS: Final = (
     "slowlog-max-len",
 )
 # Directives that are handed over in another form.
-_OTHER_OPTIONS: Final = ("client-output-buffer-limit", "requirepass")
+_OTHER_OPTIONS: Final = (
+    "client-output-buffer-limit",
+    "maxmemory",
+    "maxmemory-clients",
+    "requirepass",
+)
 
 # Seconds between two turns of the periodic work, which "hz" sets where this is longer.
 _CRON_IDLE: Final = 0.1
@@ -152,6 +158,7 @@ class Server:
         self.specs: dict[str, Command] = {}
         self.started_at = time.time()
         self.run_id = os.urandom(20).hex()
+        self.replid = os.urandom(20).hex()  # of the history of the data set
         self.exit_code = 0
         self._load_commands()
         self._follow_config()
@@ -215,6 +222,7 @@ class Server:
                 ),
                 config["latency-monitor-threshold"],
             )
+            self.engine.set_client_memory_limit(_client_memory(config))
             password = config["requirepass"]
             self.engine.set_password(password.encode("utf-8", "surrogateescape"))
 
@@ -562,6 +570,13 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _client_memory(config: Config) -> int:
+    """Return how much memory all clients may take, 0 if there is no limit."""
+    limit: int = config["maxmemory-clients"]
+    # a percentage, which is negative, is one of maxmemory
+    return limit if limit >= 0 else config["maxmemory"] * -limit // 100
 
 
 __all__ = ["FatalConfigError", "Server"]

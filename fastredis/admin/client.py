@@ -106,9 +106,11 @@ def _lines(infos: Any) -> Verbatim:
 def describe(info: Info) -> str:
     """Return the line about a connection, without its end."""
     flags = (
-        ("c" if info["is_closing"] else "")
+        ("O" if info["is_monitor"] else "")
         + ("b" if info["is_blocked"] else "")
+        + ("c" if info["is_closing"] else "")
         + ("U" if info["is_unix"] else "")
+        + ("e" if info["is_no_evict"] else "")
         + ("T" if info["is_no_touch"] else "")
     ) or "N"
     # nothing more is read from a connection that is about to be closed

@@ -147,6 +147,7 @@ def _server(server: Any) -> Iterator[Field]:
     yield "arch_bits", _BITS
     yield "monotonic_clock", _clock(ticks)
     yield "multiplexing_api", "epoll" if server.uses_epoll else "libuv"
+    yield "atomicvar_api", "atomic-builtin"
     if any(compiler):
         yield "gcc_version", ".".join(map(str, compiler))
     yield "process_id", os.getpid()
@@ -190,15 +191,6 @@ def _clients(server: Any) -> Iterator[Field]:
 # --- Memory -----------------------------------------------------------------------
 
 
-def _resident() -> int:
-    """Return the process's resident memory in bytes, 0 where it cannot be known."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
-
-
 @cache
 def _system_memory() -> int:
     """Return the machine's memory in bytes."""
@@ -206,45 +198,60 @@ def _system_memory() -> int:
 
 
 def _memory(server: Any) -> Iterator[Field]:
-    engine = server.engine
-    stats = engine.stats()
-    used, peak = stats["used_memory"], stats["peak_memory"]
-    resident = _resident()
-    clients, _, _ = engine.buffers()
-    tables = [engine.table_info(row[0]) for row in engine.keyspace()]
-    overhead = (
-        engine.startup_memory
-        + clients
-        + sum(table["nbytes"] + table["wheel_nbytes"] for table in tables)
-    )
-    dataset = max(0, used - overhead)
-    yield from _sized("used_memory", used)
-    if resident:
-        yield from _sized("used_memory_rss", resident)
-    yield from _sized("used_memory_peak", peak)
-    yield "used_memory_peak_perc", _percent(used, peak)
-    yield "used_memory_overhead", overhead
-    yield "used_memory_startup", engine.startup_memory
-    yield "used_memory_dataset", dataset
-    yield (
-        "used_memory_dataset_perc",
-        _percent(dataset, max(0, used - engine.startup_memory)),
-    )
+    from fastredis.admin.memory import figures
+
+    stats = server.engine.stats()
+    f = figures(server)
+    yield from _sized("used_memory", f.used)
+    if f.resident:
+        yield from _sized("used_memory_rss", f.resident)
+    yield from _sized("used_memory_peak", f.peak)
+    yield "used_memory_peak_perc", _percent(f.used, f.peak)
+    yield "used_memory_overhead", f.overhead
+    yield "used_memory_startup", f.startup
+    yield "used_memory_dataset", f.dataset
+    yield "used_memory_dataset_perc", _percent(f.dataset, f.net)
+    if f.resident:
+        # the allocator tells what is in use and no more: what is resident is active
+        yield "allocator_allocated", f.used
+        yield "allocator_active", f.resident
+        yield "allocator_resident", f.resident
+        yield "allocator_muzzy", 0
     yield from _sized("total_system_memory", _system_memory())
+    yield "used_memory_lua", 0
+    yield "used_memory_vm_eval", 0
+    yield "used_memory_lua_human", human(0)
+    yield "used_memory_scripts_eval", 0
+    yield "number_of_cached_scripts", 0
+    yield "number_of_functions", 0
+    yield "number_of_libraries", 0
+    yield "used_memory_vm_functions", 0
+    yield from _sized("used_memory_vm_total", 0)
+    yield "used_memory_functions", 0
+    yield from _sized("used_memory_scripts", 0)
     # no limit is in force, whatever the directive says: there is no eviction yet
     yield from _sized("maxmemory", 0)
     yield "maxmemory_policy", "noeviction"
-    if resident:
-        yield "mem_fragmentation_ratio", _ratio(resident, used)
-        yield "mem_fragmentation_bytes", resident - used
+    if f.resident:
+        yield "allocator_frag_ratio", _ratio(f.resident, f.used)
+        yield "allocator_frag_bytes", f.resident - f.used
+        yield "allocator_rss_ratio", "1.00"
+        yield "allocator_rss_bytes", 0
+        yield "rss_overhead_ratio", "1.00"
+        yield "rss_overhead_bytes", 0
+        yield "mem_fragmentation_ratio", _ratio(f.resident, f.used)
+        yield "mem_fragmentation_bytes", f.resident - f.used
     yield "mem_not_counted_for_evict", 0
     yield "mem_replication_backlog", 0
     yield "mem_total_replication_buffers", 0
-    yield "mem_clients_slaves", 0
-    yield "mem_clients_normal", clients
+    yield "mem_replica_full_sync_buffer", 0
+    yield "mem_clients_slaves", f.replicas
+    yield "mem_clients_normal", f.clients
     yield "mem_cluster_links", 0
     yield "mem_aof_buffer", 0
     yield "mem_allocator", stats["allocator"]
+    # a table grows by one bucket at a time, there is no second one beside it
+    yield "mem_overhead_db_hashtable_rehashing", 0
     yield "active_defrag_running", 0
     yield "lazyfree_pending_objects", stats["lazyfree_pending"]
     yield "lazyfreed_objects", stats["lazyfree_freed"]
@@ -294,7 +301,7 @@ def _persistence(server: Any) -> Iterator[Field]:
 def _stats(server: Any) -> Iterator[Field]:
     engine = server.engine
     stats = engine.stats()
-    commands, bytes_in, bytes_out = engine.rates()
+    commands, bytes_in, bytes_out, rounds, round_us = engine.rates()
     yield "total_connections_received", stats["connections"]
     yield "total_commands_processed", stats["commands"]
     yield "instantaneous_ops_per_sec", commands
@@ -312,8 +319,12 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "sync_partial_err", 0
     yield "expired_subkeys", stats["expired_fields"]
     yield "expired_keys", stats["expired_keys"]
+    # keys are deleted when their time comes: none is known to be left
+    yield "expired_stale_perc", "0.00"
+    yield "expired_time_cap_reached_count", stats["expire_caps"]
+    yield "expire_cycle_cpu_milliseconds", stats["expire_us"] // 1000
     yield "evicted_keys", 0
-    yield "evicted_clients", 0
+    yield "evicted_clients", stats["evicted_clients"]
     yield "evicted_scripts", 0
     yield "total_eviction_exceeded_time", 0
     yield "current_eviction_exceeded_time", 0
@@ -350,6 +361,22 @@ def _stats(server: Any) -> Iterator[Field]:
         "client_output_buffer_limit_disconnections",
         stats["output_limit_disconnections"],
     )
+    # a reply's buffers come from a pool and have one size
+    yield "reply_buffer_shrinks", 0
+    yield "reply_buffer_expands", 0
+    if server.uses_epoll:
+        yield "eventloop_cycles", stats["rounds"]
+        yield "eventloop_duration_sum", stats["rounds_us"]
+        yield "eventloop_duration_cmd_sum", stats["commands_us"]
+        yield "instantaneous_eventloop_cycles_per_sec", rounds
+        yield (
+            "instantaneous_eventloop_duration_usec",
+            round_us // rounds if rounds else 0,
+        )
+    yield "acl_access_denied_auth", stats["auth_failures"]
+    yield "acl_access_denied_cmd", 0
+    yield "acl_access_denied_key", 0
+    yield "acl_access_denied_channel", 0
 
 
 # --- Replication, CPU, modules, cluster -------------------------------------------
@@ -359,6 +386,8 @@ def _replication(server: Any) -> Iterator[Field]:
     yield "role", "master"
     yield "connected_slaves", 0
     yield "master_failover_state", "no-failover"
+    yield "master_replid", server.replid
+    yield "master_replid2", "0" * 40
     yield "master_repl_offset", 0
     yield "second_repl_offset", -1
     yield "repl_backlog_active", 0
@@ -382,6 +411,15 @@ def _cpu(server: Any) -> Iterator[Field]:
         main = resource.getrusage(which)
         yield "used_cpu_sys_main_thread", f"{main.ru_stime:.6f}"
         yield "used_cpu_user_main_thread", f"{main.ru_utime:.6f}"
+
+
+def _threads(server: Any) -> Iterator[Field]:
+    """Return what each thread that reads and writes has done; there is one."""
+    stats = server.engine.stats()
+    yield (
+        "io_thread_0",
+        f"clients={stats['clients']},reads={stats['reads']},writes={stats['writes']}",
+    )
 
 
 def _modules(server: Any) -> Iterable[Field]:
@@ -437,9 +475,36 @@ def _keyspace(server: Any) -> Iterator[Field]:
         )
 
 
+def _keysizes(server: Any) -> Iterator[Field]:
+    """Return how many values of each type have how many bytes or elements.
+
+    Counted when asked for, O(keys), so that no write has to keep count.
+    """
+    from fastredis.admin.observed import key_sizes
+
+    for db, *_ in server.engine.keyspace():
+        for name, bins in key_sizes(server.engine, db).items():
+            counts = [f"{_power(i)}={n}" for i, n in enumerate(bins) if n]
+            if counts:
+                yield f"db{db}_distrib_{name}", ",".join(counts)
+
+
+def _power(index: int) -> str:
+    """Write the lower bound of a bin: 0, then the powers of two, as in 4K."""
+    if index == 0:
+        return "0"
+    unit, rest = divmod(index - 1, 10)
+    return f"{1 << rest}{' KMGTPE'[unit].strip()}"
+
+
 def _debug(server: Any) -> Iterator[Field]:
-    """Return what a test finds back at its start when nothing has leaked."""
+    """Return figures of the event loop, and what must not have grown after a test."""
     stats = server.engine.stats()
+    if server.uses_epoll:
+        yield "eventloop_duration_aof_sum", 0
+        yield "eventloop_duration_cron_sum", stats["cron_us"]
+        yield "eventloop_duration_max", stats["round_max_us"]
+        yield "eventloop_cmd_per_cycle_max", stats["round_max_commands"]
     yield "debug_clients", stats["clients"]
     yield "debug_reply_blocks", stats["reply_blocks"]
     yield "debug_lazyfree_pending", stats["lazyfree_pending"]
@@ -452,6 +517,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[Any], Iterable[Field]]]]] = {
     "persistence": ("Persistence", _persistence),
     "stats": ("Stats", _stats),
     "replication": ("Replication", _replication),
+    "threads": ("Threads", _threads),
     "cpu": ("CPU", _cpu),
     "modules": ("Modules", _modules),
     "commandstats": ("Commandstats", _commandstats),
@@ -459,7 +525,9 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[Any], Iterable[Field]]]]] = {
     "latencystats": ("Latencystats", _latencystats),
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
+    "keysizes": ("Keysizes", _keysizes),
     "debug": ("Debug", _debug),
 }
-_ALL: Final = SECTIONS.keys() - {"debug"}
-_DEFAULT: Final = SECTIONS.keys() - {"commandstats", "latencystats", "debug"}
+# keysizes costs a walk over all keys, so that only its name asks for it
+_ALL: Final = SECTIONS.keys() - {"debug", "keysizes"}
+_DEFAULT: Final = _ALL - {"commandstats", "latencystats"}

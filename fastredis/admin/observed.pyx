@@ -19,8 +19,14 @@ from fastredis.engine.spikes cimport (
     spike_t,
     spikes_t,
 )
-from fastredis.keyspace.db cimport db_peek, dbkey, dbkey_t
-from fastredis.keyspace.obj cimport obj_nbytes, obj_t
+from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
+from fastredis.keyspace.db cimport db_peek, db_walk, dbkey, dbkey_t
+from fastredis.keyspace.obj cimport OBJ_STRING, obj_nbytes, obj_t, obj_type
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
+
+cdef enum:
+    SIZE_BINS = 64              # of key_sizes
 
 
 # --- Logs of commands -------------------------------------------------------------
@@ -119,3 +125,39 @@ def allocator_report():
     cdef list parts = [zmem_name().decode(), "\n"]
     zmem_report(_collect_text, <void *>parts)
     return "".join(parts)
+
+
+# --- Sizes of values --------------------------------------------------------------
+
+
+cdef struct sizes_t:
+    uint64_t strings[SIZE_BINS]
+
+
+cdef int _bin(size_t n) noexcept nogil:
+    """Return 0 for 0, else one more than the logarithm to base 2."""
+    cdef int i = 0
+    while n:
+        n >>= 1
+        i += 1
+    return i
+
+
+cdef void _count_size(void *ctx, obj_t *o) noexcept nogil:
+    cdef char[STR_INT_MAX] digits
+    cdef size_t n
+    if obj_type(o) == OBJ_STRING:
+        str_bytes(o, digits, &n)
+        (<sizes_t *>ctx).strings[_bin(n)] += 1
+
+
+def key_sizes(Engine engine, int db):
+    """Return {type and unit: [count by bin]}; bin 0: empty, i: from 2 ** (i - 1) on.
+
+    O(keys).
+    """
+    cdef sizes_t sizes
+    memset(&sizes, 0, sizeof(sizes))
+    with nogil:
+        db_walk(&engine.srv.ks.dbs[db], _count_size, &sizes)
+    return {"strings_sizes": [sizes.strings[i] for i in range(SIZE_BINS)]}

@@ -56,6 +56,7 @@ cdef status_t _log_in_or_reply(client_t *c, int user, int password) noexcept nog
     cdef bint is_right = auth_check(
         c.srv, c.argv[password].ptr, c.argv[password].len)
     if not (is_known and is_right):
+        c.srv.stats.auth_failures += 1
         reply_error(c, ERR_WRONG_PASS)
         return C_ERR
     c.flags |= CLIENT_AUTHENTICATED

@@ -291,7 +291,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     memory("client-query-buffer-limit", GB, MB, LONG_MAX, BUILT),
     special("client-output-buffer-limit", "client-limits", CLIENT_LIMITS,
             MULTI | BUILT),
-    Option("maxmemory-clients", "percent", 0, 0, (), -100, LONG_MAX),
+    Option("maxmemory-clients", "percent", 0, BUILT, (), -100, LONG_MAX),
     number("tracking-table-max-keys", 1000000, 0, LONG_MAX),
     special("notify-keyspace-events", "notify", ""),
     number("busy-reply-threshold", 5000, 0, LONG_MAX, 0, "lua-time-limit"),

@@ -45,6 +45,7 @@ cdef enum:
     CMD_SKIP_SLOWLOG = 1 << 10
     CMD_FAST = 1 << 12
     CMD_NO_AUTH = 1 << 13
+    CMD_MAY_REPLICATE = 1 << 14
     CMD_PYTHON = 1 << 30
 
     CMD_NAME_MAX = 64
@@ -53,6 +54,7 @@ cdef enum:
     # server_t.watch: why each request is looked at
     WATCH_MONITORS = 1 << 0             # somebody is shown it
     WATCH_SIZES = 1 << 1                # its size and its reply's are compared
+    WATCH_PAUSE = 1 << 2                # it may have to wait
 
 # Which arguments of a command nobody is shown (logs, MONITOR).
 cdef enum cmd_secrets_t:
@@ -96,6 +98,14 @@ cdef struct server_stats_t:
     uint64_t rounds                     # of the reactor, each with something to do
     uint64_t output_limit_disconnections
     uint64_t query_limit_disconnections
+    uint64_t evicted_clients
+    uint64_t auth_failures
+    uint64_t round_ticks                # time spent in rounds
+    uint64_t round_max_ticks            # in the longest
+    uint64_t round_max_commands         # executed in one
+    uint64_t cron_ticks
+    uint64_t expire_ticks
+    uint64_t expire_caps                # expiry was interrupted by its time limit
     size_t peak_memory
 
 cdef struct output_limit_t:
@@ -119,6 +129,7 @@ cdef struct server_t:
     client_t *unblocked                 # clients whose kept input is to be executed
     client_t *closing                   # clients to be freed at the end of the round
     client_t *current                   # the client whose requests are being executed
+    uint64_t ncommands                  # requests taken from clients
     size_t current_nbytes               # bytes of the requests given by it
     bint is_stopping                    # SHUTDOWN was accepted: execute nothing more
     server_stats_t stats
@@ -156,6 +167,14 @@ cdef struct server_t:
     void *cmdlogs
     void *spikes
     client_t *monitors                  # linked by next_monitor
+    # --- what is held back or limited (engine/pause.pyx, clientmem.pyx)
+    int pause_mode                      # pause_mode_t
+    int64_t pause_until_ms
+    size_t npaused                      # clients whose request waits
+    size_t client_memory_limit          # 0: none
+    size_t clients_nbytes               # sum of counted_nbytes
+    int64_t peak_reset_ms               # the clients' out_peak is forgotten after it
+    int64_t next_peak_reset_ms
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:
@@ -205,6 +224,7 @@ cdef struct client_t:
     client_t *next
     client_t *prev
     client_t *next_monitor
+    size_t counted_nbytes               # by clientmem_update
     PyObject *protocol                  # owned; CLIENT_TRANSPORT clients
     void (*release)(client_t *c) noexcept nogil  # before it is freed; may be NULL
 

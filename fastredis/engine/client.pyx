@@ -18,7 +18,7 @@ from fastredis.core.blob cimport blob_nbytes, blob_release
 from fastredis.core.clock cimport clock_wall_us
 from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
 from fastredis.keyspace.db cimport ks_set_clock
-from fastredis.resp.parser cimport partial_free
+from fastredis.resp.parser cimport partial_free, partial_nbytes
 from fastredis.resp.writer cimport out_clear, out_nbytes, out_pending
 
 cdef extern from "<unistd.h>" nogil:
@@ -80,6 +80,10 @@ cdef void client_close(client_t *c) noexcept nogil:
         c.next.prev = c.prev
     srv.nclients -= 1
     client_stop_monitor(c)
+    if c.flags & CLIENT_PAUSED:
+        srv.npaused -= 1
+    srv.clients_nbytes -= c.counted_nbytes
+    c.counted_nbytes = 0
     c.prev = NULL
     c.next = srv.closing
     srv.closing = c
@@ -233,4 +237,10 @@ cdef size_t client_nbytes(const client_t *c) noexcept nogil:
         n += zsize(c.qbuf)
     if c.name != NULL:
         n += blob_nbytes(c.name)
+    if c.lib_name != NULL:
+        n += blob_nbytes(c.lib_name)
+    if c.lib_ver != NULL:
+        n += blob_nbytes(c.lib_ver)
+    if c.partial != NULL:
+        n += partial_nbytes(c.partial)
     return n

@@ -13,17 +13,19 @@ Input and output are told as CLIENT LIST wants them:
 Cost: about 3 us a client.
 """
 from fastredis.core.blob cimport blob_t
-from fastredis.core.mem cimport zsize
 from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_FAKE,
+    CLIENT_MONITOR,
+    CLIENT_NO_EVICT,
     CLIENT_NO_TOUCH,
     CLIENT_TRANSPORT,
     CLIENT_UNIX_SOCKET,
     CLIENT_WANT_WRITE,
     client_nbytes,
 )
+from fastredis.resp.parser cimport partial_nbytes
 from fastredis.resp.writer cimport out_block_t, out_nbytes, out_pending, out_seal
 
 
@@ -42,10 +44,8 @@ cdef size_t _argv_memory(const client_t *c) noexcept:
     if c == c.srv.current:
         for i in range(c.argc):
             n += c.argv[i].len
-    elif c.partial != NULL:
-        n = zsize(c.partial)
-        n += zsize(c.partial.offsets) if c.partial.offsets != NULL else 0
-        n += zsize(c.partial.lengths) if c.partial.lengths != NULL else 0
+    else:
+        n = partial_nbytes(c.partial)
     return n
 
 
@@ -95,6 +95,8 @@ cdef dict client_describe(client_t *c):
         "is_blocked": bool(c.flags & CLIENT_BLOCKED),
         "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
         "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
+        "is_no_evict": bool(c.flags & CLIENT_NO_EVICT),
+        "is_monitor": bool(c.flags & CLIENT_MONITOR),
         "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),
         "is_transport": bool(c.flags & CLIENT_TRANSPORT),
         "is_fake": bool(c.flags & CLIENT_FAKE),

@@ -38,6 +38,7 @@ from fastredis.engine.client cimport (
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
     WATCH_MONITORS,
+    WATCH_PAUSE,
     WATCH_SIZES,
     client_check_output_limit,
     client_close,
@@ -52,6 +53,7 @@ from fastredis.engine.cmdlog cimport (
 )
 from fastredis.engine.errors cimport ERR_NO_AUTH
 from fastredis.engine.monitor cimport monitor_feed
+from fastredis.engine.pause cimport pause_postpones
 from fastredis.engine.reply cimport reply_error, reply_error_len, reply_wrong_arity
 from fastredis.engine.spikes cimport spike_add
 from fastredis.engine.stats cimport latency_record
@@ -396,6 +398,9 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             if fr_likely(not (c.flags & MUTED | srv.watch | is_large)):
                 now = _execute(c, now)
             else:
+                if srv.watch & WATCH_PAUSE and pause_postpones(c):
+                    n = i
+                    break
                 now = _execute_watched(c, now, r.end - done)
             done = r.end
             if fr_unlikely(srv.has_changed_keys):
@@ -404,6 +409,7 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
                 n = i + 1
                 break
         c.ncommands += n
+        srv.ncommands += n
         if fr_unlikely(c.flags & CLIENT_BLOCKED):
             # what follows is parsed again when the client goes on
             partial_free(c.partial)

@@ -15,7 +15,13 @@ from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_copy, blob_release
-from fastredis.core.clock cimport clock_init, clock_mono_ns, clock_rate
+from fastredis.core.clock cimport (
+    clock_cycles,
+    clock_init,
+    clock_mono_ns,
+    clock_rate,
+    clock_ticks_ns,
+)
 from fastredis.core.mem cimport (
     zfree,
     zmalloc,
@@ -36,6 +42,7 @@ from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_FAKE,
+    CLIENT_MONITOR,
     WATCH_SIZES,
     client_check_output_limit,
     client_close,
@@ -48,6 +55,7 @@ from fastredis.engine.client cimport (
     server_t,
     server_update_clock,
 )
+from fastredis.engine.clientmem cimport clientmem_set_limit
 from fastredis.engine.cmdlog cimport (
     CMDLOG_LARGE_REPLY,
     CMDLOG_LARGE_REQUEST,
@@ -60,6 +68,7 @@ from fastredis.engine.cmdlog cimport (
 )
 from fastredis.engine.describe cimport client_describe
 from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
+from fastredis.engine.pause cimport PAUSE_NONE, pause_check
 from fastredis.engine.spikes cimport spike_add, spike_free
 from fastredis.engine.stats cimport error_counts_t
 from fastredis.ds.hashtable cimport ht_nbytes
@@ -112,6 +121,7 @@ from fastredis.resp.values import ReplyError
 
 cdef enum:
     EXPIRE_SLICE_NS = 1000000           # of expiry work between two looks at sockets
+    PEAK_RESET_MS = 5000                # the rbp of CLIENT LIST is of so long
     CLIENTS_CHECK_MS = 100              # between two walks over the clients
     RATE_PERIOD_NS = 100000000          # between two samples of a rate
 
@@ -158,6 +168,7 @@ cdef class Engine:
         self.srv.max_clients = 10000
         self.srv.is_latency_tracked = True
         self.srv.slow_ticks = <uint64_t>-1
+        self.srv.peak_reset_ms = PEAK_RESET_MS
         self.srv.large_request_nbytes = self.srv.large_reply_nbytes = <size_t>-1
         self.commands = CommandTable()
         self.srv.commands = self.commands.table
@@ -270,6 +281,15 @@ cdef class Engine:
         if log.threshold >= 0 and <size_t>log.threshold < OUT_BLOCK_BYTES:
             self.srv.watch |= WATCH_SIZES       # smaller than what _execute notices
 
+    def set_client_memory_limit(self, size_t nbytes):
+        """Close the largest clients when all take more memory than this; 0: never."""
+        clientmem_set_limit(&self.srv, nbytes)
+
+    def set_peak_reset(self, int64_t ms):
+        """Say how long the largest reply of a client is remembered; negative: always.
+        """
+        self.srv.peak_reset_ms = ms
+
     def set_secret_directives(self, names):
         """Name the directives whose values no log shows."""
         text = "".join("\n" + name for name in names).encode()
@@ -290,21 +310,24 @@ cdef class Engine:
         cdef uint64_t started
         with nogil:
             server_update_clock(&self.srv)
-            started = clock_mono_ns()
+            started = clock_cycles()
             more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
-            spike_add(&self.srv, b"expire-cycle", (clock_mono_ns() - started) // 1000)
+            _note_expiry(&self.srv, clock_cycles() - started, more)
             blocking_expire(&self.srv)
+            pause_check(&self.srv)
             if self.srv.now_ms >= self.next_check_ms:
                 _check_clients(&self.srv)
                 self.next_check_ms = self.srv.now_ms + CLIENTS_CHECK_MS
             client_free_closing(&self.srv)
+            self.srv.stats.cron_ticks += clock_cycles() - started
         if clock_mono_ns() - self.meter.at_ns >= RATE_PERIOD_NS:
             _sample_rates(&self.srv, &self.meter, self.commands.total_calls())
         return more
 
     def has_deadlines(self):
         """Return whether keys or waiting clients have one: cron is to run often."""
-        return ks_has_expires(self.srv.ks) or blocking_has_deadlines(&self.srv)
+        return ks_has_expires(self.srv.ks) or blocking_has_deadlines(&self.srv) \
+            or self.srv.pause_mode != PAUSE_NONE
 
     @property
     def now_ms(self):
@@ -414,15 +437,15 @@ cdef class Engine:
         with_error: it gets the error UNBLOCKED instead of the reply of a timeout.
         """
         cdef client_t *c = _find(&self.srv, client_id)
-        if c == NULL or not c.flags & CLIENT_BLOCKED:
+        if c == NULL or c.blocked == NULL:
             return False
         blocking_cancel(c, with_error)
         return True
 
     @property
     def nblocked(self):
-        """The number of clients that wait for keys."""
-        return self.srv.nblocked
+        """The number of clients that wait, for keys or for the end of a pause."""
+        return self.srv.nblocked + self.srv.npaused
 
     @property
     def nblocking_keys(self):
@@ -534,6 +557,15 @@ cdef class Engine:
             "output_limit_disconnections":
                 self.srv.stats.output_limit_disconnections,
             "query_limit_disconnections": self.srv.stats.query_limit_disconnections,
+            "auth_failures": self.srv.stats.auth_failures,
+            "rounds_us": clock_ticks_ns(self.srv.stats.round_ticks) // 1000,
+            "round_max_us": clock_ticks_ns(self.srv.stats.round_max_ticks) // 1000,
+            "round_max_commands": self.srv.stats.round_max_commands,
+            "cron_us": clock_ticks_ns(self.srv.stats.cron_ticks) // 1000,
+            "expire_us": clock_ticks_ns(self.srv.stats.expire_ticks) // 1000,
+            "expire_caps": self.srv.stats.expire_caps,
+            "commands_us": self.commands.total_us(),
+            "evicted_clients": self.srv.stats.evicted_clients,
             "hits": self.srv.ks.hits,
             "misses": self.srv.ks.misses,
             "expired_keys": self.srv.ks.expired_keys,
@@ -556,7 +588,10 @@ cdef class Engine:
         return self.srv.stats.cross_protocol
 
     def rates(self):
-        """Return (commands, bytes in, bytes out) a second, of the last 1.6 s."""
+        """Return (commands, bytes in, bytes out, rounds, us in them) a second.
+
+        The mean of the last 1.6 s.
+        """
         cdef int i, j
         cdef uint64_t total
         cdef list result = []
@@ -634,6 +669,14 @@ cdef void _free_clients(server_t *srv) noexcept:
     client_free_closing(srv)
 
 
+cdef void _note_expiry(server_t *srv, uint64_t ticks, bint is_capped) noexcept nogil:
+    """Count the time that expired keys took."""
+    srv.stats.expire_ticks += ticks
+    if is_capped:
+        srv.stats.expire_caps += 1
+    spike_add(srv, b"expire-cycle", clock_ticks_ns(ticks) // 1000)
+
+
 cdef void _check_clients(server_t *srv) noexcept nogil:
     """Close clients that are idle for too long, trim buffers, note the memory's peak.
 
@@ -644,6 +687,12 @@ cdef void _check_clients(server_t *srv) noexcept nogil:
     cdef size_t used = zused_memory()
     if used > srv.stats.peak_memory:
         srv.stats.peak_memory = used
+    if srv.peak_reset_ms >= 0 and srv.now_ms >= srv.next_peak_reset_ms:
+        srv.next_peak_reset_ms = srv.now_ms + srv.peak_reset_ms
+        while c != NULL:
+            c.out_peak = 0
+            c = c.next
+        c = srv.clients
     if srv.idle_timeout_ms == 0 and srv.nquery_buffers == 0 \
             and srv.output_limit.soft_nbytes == 0:
         return
@@ -652,7 +701,8 @@ cdef void _check_clients(server_t *srv) noexcept nogil:
         client_trim(c)
         if c.soft_since_ms:
             client_check_output_limit(c)    # it may have asked for nothing since
-        if srv.idle_timeout_ms and srv.now_ms - c.active_ms > srv.idle_timeout_ms:
+        if srv.idle_timeout_ms and srv.now_ms - c.active_ms > srv.idle_timeout_ms \
+                and not c.flags & (CLIENT_BLOCKED | CLIENT_MONITOR):
             client_close(c)
         c = following
 
@@ -665,6 +715,8 @@ cdef void _sample_rates(server_t *srv, meter_t *m, uint64_t ncalls) noexcept nog
     values[0] = ncalls
     values[1] = srv.stats.net_in
     values[2] = srv.stats.net_out
+    values[3] = srv.stats.rounds
+    values[4] = clock_ticks_ns(srv.stats.round_ticks) // 1000
     for i in range(NRATES):
         if m.at_ns:
             m.of[i].samples[m.next] = <uint64_t>(

@@ -267,6 +267,14 @@ cdef class CommandTable:
             total += (<cmd_t *>address).calls
         return total
 
+    def total_us(self):
+        """Return the time that commands took, in microseconds."""
+        cdef size_t address
+        cdef uint64_t total = 0
+        for address in self.by_name.values():
+            total += (<cmd_t *>address).total_ticks
+        return <uint64_t>(total * clock_rate.ns_per_tick / 1000)
+
     def stats(self):
         """Return {name: (calls, microseconds, rejected, failed)} of commands used."""
         cdef size_t address

@@ -49,6 +49,7 @@ cdef struct keyspace_t:
     int64_t now_ms          # wall clock, as of the request being executed
     uint32_t lru_clock      # 24 bits, seconds
     bint is_active_expire   # DEBUG SET-ACTIVE-EXPIRE
+    bint is_expire_paused   # keys whose time is over look absent, but stay
     bint is_lazy_expire     # free expired values on the other thread
     bint is_no_touch        # reads leave the access time alone
     int expire_db           # the database whose turn ks_expire_cycle takes next

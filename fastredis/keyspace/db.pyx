@@ -109,6 +109,7 @@ from fastredis.keyspace.subexpire cimport (
 )
 
 cdef enum:
+    RANDOM_TRIES = 100              # of db_random while expired keys stay
     STALE_FACTOR = 2            # entries a key with an expiry before a rebuild ...
     STALE_MIN = 4096            # ... and always this many more
     DRAIN_PER_ADD = 4           # keeps a rebuild ahead of what is added meanwhile
@@ -332,7 +333,7 @@ cdef bint ks_expire_cycle(keyspace_t *ks, uint64_t max_ns) noexcept nogil:
     cdef uint64_t end_ns
     cdef int _i
     cdef db_t *db
-    if not ks.is_active_expire:
+    if not ks.is_active_expire or ks.is_expire_paused:
         return False
     end_ns = clock_mono_ns() + max_ns
     for _i in range(ks.ndbs):
@@ -460,7 +461,9 @@ cdef void _dispose(obj_t *o, bint is_lazy) noexcept nogil:
 
 
 cdef void _expire_now(db_t *db, const dbkey_t *key) noexcept nogil:
-    """Delete a key that a reader found to be past its time."""
+    """Delete a key that a reader found to be past its time, if that is allowed."""
+    if db.ks.is_expire_paused:
+        return
     db.ks.expired_keys += 1
     _remove(db, _locate(db, key), key.hash, db.ks.is_lazy_expire)
 
@@ -788,10 +791,17 @@ cdef obj_t *db_random(db_t *db) noexcept nogil:
     """Return a random key's object."""
     cdef obj_t *o
     cdef dbkey_t key
+    cdef int tries = RANDOM_TRIES
     while db.keys.used:
         o = <obj_t *>ht_random(db.keys, &db.ks.rand)
         if not _is_expired(db, o):
             return o
+        if db.ks.is_expire_paused:
+            # they stay: one of them, rather than looking for a live one for ever
+            tries -= 1
+            if tries == 0:
+                return o
+            continue
         key.ptr = obj_key(o, &key.len)
         key.hash = keyhash(key.ptr, key.len)
         _expire_now(db, &key)

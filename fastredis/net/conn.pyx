@@ -10,6 +10,7 @@ most twice as fast as bytes come in. It is kept for the next such request, shrin
 that turns out smaller, and goes when the client is idle (client_trim).
 """
 from fastredis.core.mem cimport zsize, ztryrealloc
+from fastredis.core.status cimport fr_unlikely
 from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_ASAP,
@@ -19,6 +20,7 @@ from fastredis.engine.client cimport (
     client_free_closing,
     client_queue_write,
 )
+from fastredis.engine.clientmem cimport clientmem_evict, clientmem_update
 from fastredis.engine.execute cimport engine_feed
 from fastredis.engine.runtime cimport Engine
 from libc.string cimport memcpy, memmove
@@ -81,6 +83,12 @@ cdef void _execute_kept(client_t *c) noexcept nogil:
 
 cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     """Execute what is complete and keep the rest."""
+    _received(c, buf, nbytes)
+    if fr_unlikely(c.srv.client_memory_limit != 0):
+        clientmem_update(c)
+
+
+cdef void _received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     cdef server_t *srv = c.srv
     cdef size_t used, rest
     if srv.is_stopping:
@@ -104,7 +112,11 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             if c.read_room > READ_MAX:
                 c.read_room = READ_MAX
         c.qlen += nbytes
-        if c.flags & CLIENT_BLOCKED:
+        if c.qlen > srv.query_buffer_limit:
+            # before the request is executed that has become too long
+            srv.stats.query_limit_disconnections += 1
+            client_close(c)
+        elif c.flags & CLIENT_BLOCKED:
             pass
         elif c.qlen < c.qneed:
             c.active_ms = srv.now_ms
@@ -132,6 +144,10 @@ cdef void conn_end_round(server_t *srv) noexcept nogil:
         c.flags &= ~CLIENT_IN_WRITE_LIST
         if not c.flags & CLIENT_CLOSE_ASAP:
             c.flush(c)
+            if fr_unlikely(srv.client_memory_limit != 0):
+                clientmem_update(c)
+    if fr_unlikely(srv.client_memory_limit != 0):
+        clientmem_evict(srv)
     client_free_closing(srv)
 
 

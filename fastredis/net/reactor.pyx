@@ -38,7 +38,7 @@ a listening socket that stays ready.
 Threads: the thread that executes commands.
 """
 from cython cimport final
-from fastredis.core.clock cimport clock_mono_ns
+from fastredis.core.clock cimport clock_cycles, clock_mono_ns
 from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.engine.client cimport (
     CLIENT_CLOSE_AFTER_REPLY,
@@ -349,6 +349,7 @@ cdef class Reactor:
         cdef uint64_t end = clock_mono_ns() + TICK_MAX_NS
         cdef int n, i, timeout = 0
         cdef epoll_event *e
+        cdef uint64_t started, ncommands
         if self.tick_id == 0:
             reactor_exact_timers()
         self.tick_id += 1
@@ -358,6 +359,8 @@ cdef class Reactor:
             if n <= 0:
                 self.nserved_before = 0
                 return
+            started = clock_cycles()
+            ncommands = self.srv.ncommands
             server_update_clock(self.srv)
             self.srv.stats.rounds += 1
             for i in range(n):
@@ -367,6 +370,8 @@ cdef class Reactor:
                 else:
                     self._serve(<client_t *>e.data.ptr, e.events)
             conn_end_round(self.srv)
+            self._count_round(
+                clock_cycles() - started, self.srv.ncommands - ncommands)
             if clock_mono_ns() >= end:
                 self.nserved_before = self.nserved
                 return
@@ -375,6 +380,16 @@ cdef class Reactor:
                     self.nserved >= COALESCE_CLIENTS
                     or self.nserved_before >= COALESCE_CLIENTS):
                 reactor_nap(self.coalesce_us)
+
+    cdef inline void _count_round(
+        self, uint64_t ticks, uint64_t ncommands
+    ) noexcept nogil:
+        """Count a round of the event loop for INFO."""
+        self.srv.stats.round_ticks += ticks
+        if ticks > self.srv.stats.round_max_ticks:
+            self.srv.stats.round_max_ticks = ticks
+        if ncommands > self.srv.stats.round_max_commands:
+            self.srv.stats.round_max_commands = ncommands
 
     cdef void _serve(self, client_t *c, uint32_t events) noexcept nogil:
         """Write to, then read from, a client that is ready."""

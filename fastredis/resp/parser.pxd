@@ -45,6 +45,8 @@ cdef parse_t parse_request(
     parser_t *p, const char *s, size_t nbytes, partial_t **partial
 ) noexcept nogil
 cdef void partial_free(partial_t *p) noexcept nogil
+# memory of what was found; 0 for NULL
+cdef size_t partial_nbytes(const partial_t *p) noexcept nogil
 cdef void argv_free(argv_t *a) noexcept nogil
 # Split a line as the inline protocol does, into words with quotes; the words are
 # written over the line itself. False: unbalanced quotes.

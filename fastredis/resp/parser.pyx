@@ -16,7 +16,7 @@ The words are unquoted in place: the buffer must be writable there.
 Every length is checked before it is used. Error texts are Redis's.
 Source: Redis protocol specification.
 """
-from fastredis.core.mem cimport zcalloc, zfree, zrealloc
+from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK, fr_unlikely
 from libc.stdio cimport snprintf
@@ -59,6 +59,19 @@ cdef void partial_free(partial_t *p) noexcept nogil:
         zfree(p.offsets)
         zfree(p.lengths)
         zfree(p)
+
+
+cdef size_t partial_nbytes(const partial_t *p) noexcept nogil:
+    """Return the bytes of the struct and of its arrays."""
+    cdef size_t n
+    if p == NULL:
+        return 0
+    n = zsize(p)
+    if p.offsets != NULL:
+        n += zsize(p.offsets)
+    if p.lengths != NULL:
+        n += zsize(p.lengths)
+    return n
 
 
 cdef void _keep_partial(

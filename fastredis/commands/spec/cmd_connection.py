@@ -57,6 +57,16 @@ CLIENT = Command(
     summary="Shows and steers the connections of clients.",
     subcommands=[
         Command(
+            "CAPA",
+            since="8.0.0",
+            arity=-3,
+            flags=_ANYTIME | ALLOW_BUSY,
+            args=[oneof("capability", token("REDIRECT"), multiple=True)],
+            reply=ok(),
+            cost="O(1)",
+            summary="Tells the server what this client can deal with.",
+        ),
+        Command(
             "GETNAME",
             since="2.6.9",
             arity=2,
@@ -64,6 +74,19 @@ CLIENT = Command(
             reply=either(bulk("the name"), nil("the connection has none")),
             cost="O(1)",
             summary="Tells the name that CLIENT SETNAME gave to this connection.",
+        ),
+        Command(
+            "GETREDIR",
+            since="6.0.0",
+            arity=2,
+            flags=_ANYTIME | SENTINEL,
+            reply=either(
+                number("-1: tracking is off"),
+                number("0: invalidations come to this connection"),
+                number("the id of the connection that they go to"),
+            ),
+            cost="O(1)",
+            summary="Tells where invalidation messages for this connection go.",
         ),
         Command(
             "HELP",
@@ -199,6 +222,16 @@ CLIENT = Command(
             tips=_VARIES,
         ),
         Command(
+            "NO-EVICT",
+            since="7.0.0",
+            arity=3,
+            flags=ADMIN | _ANYTIME | SENTINEL,
+            args=[oneof("enabled", token("ON"), token("OFF"))],
+            reply=ok(),
+            cost="O(1)",
+            summary="Switches whether this connection may be closed to save memory.",
+        ),
+        Command(
             "NO-TOUCH",
             since="7.2.0",
             arity=3,
@@ -207,6 +240,22 @@ CLIENT = Command(
             reply=ok(),
             cost="O(1)",
             summary="Switches whether this connection's reads count as use of a key.",
+        ),
+        Command(
+            "PAUSE",
+            since="3.0.0",
+            arity=-3,
+            flags=ADMIN | _ANYTIME | SENTINEL,
+            args=[
+                integer("timeout"),
+                oneof(
+                    "mode", token("WRITE"), token("ALL"), optional=True, since="6.2.0"
+                ),
+            ],
+            reply=ok(),
+            cost="O(1)",
+            summary="Lets requests wait for a while, all or those that write.",
+            history=[("6.2.0", "`WRITE` is new.")],
         ),
         Command(
             "REPLY",
@@ -245,6 +294,37 @@ CLIENT = Command(
             cost="O(1)",
             summary="Names this connection; an empty name takes the name away.",
             tips=_ALL_NODES,
+        ),
+        Command(
+            "TRACKINGINFO",
+            since="6.2.0",
+            arity=2,
+            flags=_ANYTIME | SENTINEL,
+            reply=mapping("flags, redirect and prefixes"),
+            cost="O(1)",
+            summary="Describes how this connection's keys are tracked.",
+        ),
+        Command(
+            "UNBLOCK",
+            since="5.0.0",
+            arity=-3,
+            flags=ADMIN | _ANYTIME | SENTINEL,
+            args=[
+                integer("client-id"),
+                oneof("unblock-type", token("TIMEOUT"), token("ERROR"), optional=True),
+            ],
+            reply=either(number("1: it goes on"), number("0: it did not wait")),
+            cost="O(log n), n = number of connections",
+            summary="Ends another connection's waiting in a blocking command.",
+        ),
+        Command(
+            "UNPAUSE",
+            since="6.2.0",
+            arity=2,
+            flags=ADMIN | _ANYTIME | SENTINEL,
+            reply=ok(),
+            cost="O(n), n = number of connections",
+            summary="Ends a pause: what waited is executed.",
         ),
     ],
 )
