@@ -27,6 +27,7 @@ _NO_KEY: Final = "ERR no such key"
 _NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 _NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 _I64_MAX: Final = 2**63 - 1
+_PEAK_RESET_MS: Final = 5000  # what it is without DEBUG REPLYBUFFER
 
 
 class _Row(NamedTuple):
@@ -316,6 +317,54 @@ def _log(ctx: Any, text: bytes) -> SimpleString:
     return OK
 
 
+# --- Clients ----------------------------------------------------------------------
+
+
+def _replybuffer(ctx: Any, what: bytes, value: bytes) -> SimpleString:
+    """Say how long the rbp of CLIENT LIST is remembered.
+
+    RESIZING is accepted for the sake of tests that turn it off: a client has a
+    buffer only while a reply waits, and that one is never resized.
+    """
+    word = what.lower()
+    if word == b"peak-reset-time":
+        times = {b"never": -1, b"reset": _PEAK_RESET_MS}
+        ms = times.get(value.lower())
+        if ms is None:
+            ms = _integer(value, 0, _I64_MAX, _NOT_INTEGER)
+        ctx.server.engine.set_peak_reset(ms)
+        return OK
+    if word == b"resizing":
+        _integer(value, 0, 1, _NOT_INTEGER)
+        return OK
+    raise ReplyError("ERR syntax error")
+
+
+def _client_eviction(ctx: Any) -> Verbatim:
+    """Show how many clients take how much memory, by powers of two."""
+    if not ctx.server.config["maxmemory-clients"]:
+        raise ReplyError("ERR maxmemory-clients is disabled.")
+    classes: dict[int, list[int]] = {}
+    for client in ctx.server.engine.clients():
+        if not client["is_no_evict"]:
+            row = classes.setdefault(client["memory"].bit_length(), [0, 0])
+            row[0] += client["memory"]
+            row[1] += 1
+    lines = ["below bytes     total bytes  clients"]
+    lines += [
+        f"{1 << bits:>11} {total:>15} {count:>8}"
+        for bits, (total, count) in sorted(classes.items())
+    ]
+    return Verbatim("\n".join(lines) + "\n")
+
+
+def _change_repl_id(ctx: Any) -> SimpleString:
+    """Give the data set's history another name, as if it were another's."""
+    ctx.server.replid = os.urandom(20).hex()
+    ctx.server.log.warning("The replication id was changed by DEBUG CHANGE-REPL-ID")
+    return OK
+
+
 # --- Crashes ----------------------------------------------------------------------
 
 
@@ -378,6 +427,20 @@ _ROWS: Final = {
     "assert": _Row(
         0, 0, _assert, "ASSERT", "Fails an assertion, which ends the server."
     ),
+    "change-repl-id": _Row(
+        0,
+        0,
+        _change_repl_id,
+        "CHANGE-REPL-ID",
+        "Gives the history of the data set another id.",
+    ),
+    "client-eviction": _Row(
+        0,
+        0,
+        _client_eviction,
+        "CLIENT-EVICTION",
+        "Shows how many clients take how much memory.",
+    ),
     "dict-resizing": _Row(
         1,
         1,
@@ -435,6 +498,14 @@ _ROWS: Final = {
         "Replies an example of a type: string, integer, double, bignum, null, array, "
         "set, map, attrib, push, verbatim, true, false.",
     ),
+    "replybuffer": _Row(
+        2,
+        2,
+        _replybuffer,
+        "REPLYBUFFER <PEAK-RESET-TIME <NEVER | RESET | ms> | RESIZING <0 | 1>>",
+        "Sets how long the largest reply of a client is remembered; reply buffers "
+        "have one size, so that RESIZING changes nothing.",
+    ),
     "sdslen": _Row(
         1,
         1,
@@ -473,12 +544,9 @@ _NO_SCRIPTS: Final = "this server runs no scripts yet"
 _NO_LISTS: Final = "this server has no lists yet"
 _NO_REPLICAS: Final = "this server does not replicate yet"
 _NO_CLUSTER: Final = "this server is not part of a cluster"
-_NO_TUNING: Final = "there is nothing here that it could change"
 
 _MISSING: Final = {
     "aof-flush-sleep": _NO_DISK,
-    "change-repl-id": _NO_REPLICAS,
-    "client-eviction": "this server does not evict clients yet",
     "clusterlink": _NO_CLUSTER,
     "crash-and-recover": "this server does not start itself again",
     "drop-cluster-packet-filter": _NO_CLUSTER,
@@ -492,7 +560,6 @@ _MISSING: Final = {
     "quicklist-packed-threshold": _NO_LISTS,
     "reload": _NO_DISK,
     "replicate": _NO_REPLICAS,
-    "replybuffer": _NO_TUNING,
     "restart": "this server does not start itself again",
     "set-disable-deny-scripts": _NO_SCRIPTS,
     "set-skip-checksum-validation": "this server reads no serialized values yet",

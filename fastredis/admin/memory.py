@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastredis.resp.values import SimpleString
 
 _MB: Final = 1024 * 1024
+_BUCKET: Final = 64  # bytes of a hash table's bucket
 _SAMPLES: Final = 5
 _I64_MAX: Final = 2**63 - 1
 
@@ -32,6 +33,7 @@ class Figures(NamedTuple):
     clients: int
     replicas: int
     tables: dict[int, tuple[int, int]]  # by database: hash table, timing wheel
+    buckets: int  # of the hash tables
     keys: int
 
     @property
@@ -66,6 +68,7 @@ def figures(server: Any) -> Figures:
         clients=clients,
         replicas=0,
         tables={db: (t["nbytes"], t["wheel_nbytes"]) for db, t in tables.items()},
+        buckets=sum(t["buckets"] for t in tables.values()) * _BUCKET,
         keys=sum(row[1] for row in rows),
     )
 
@@ -121,7 +124,7 @@ def memory_stats(ctx: Any) -> dict[str, Any]:
             "overhead.hashtable.expires": wheel,
         }
     stats |= {
-        "overhead.db.hashtable.lut": sum(table for table, _ in f.tables.values()),
+        "overhead.db.hashtable.lut": f.buckets,
         # tables grow by a bucket at a time, there is never an old one beside a new one
         "overhead.db.hashtable.rehashing": 0,
         "db.dict.rehashing.count": 0,

@@ -434,5 +434,8 @@ cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     c.srv.current = c
     c.srv.current_nbytes = nbytes
     used = _feed(c, buf, nbytes)
+    if fr_unlikely(c.srv.output_limit.hard_nbytes != 0):
+        # also where it could be sent at once
+        client_check_output_limit(c)
     c.srv.current = NULL
     return used

@@ -23,6 +23,7 @@ from fastredis.engine.client cimport (
     CMD_WRITE,
     WATCH_PAUSE,
     client_queue_unblocked,
+    cmd_t,
 )
 
 
@@ -62,10 +63,12 @@ cdef void pause_check(server_t *srv) noexcept nogil:
 cdef bint pause_postpones(client_t *c) noexcept nogil:
     """Return whether the request has to wait; an invalid one gets its error at once."""
     cdef server_t *srv = c.srv
-    if c.cmd == NULL or c.cmd.fn == NULL or not c.flags & CLIENT_AUTHENTICATED:
+    cdef cmd_t *cmd = c.cmd
+    if cmd == NULL or cmd.fn == NULL or not c.flags & CLIENT_AUTHENTICATED \
+            or (cmd.arity > 0 and c.argc != cmd.arity) or c.argc < -cmd.arity:
         return False
     if srv.pause_mode == PAUSE_WRITE and \
-            not c.cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
+            not cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
         return False
     c.flags |= CLIENT_BLOCKED | CLIENT_PAUSED
     srv.npaused += 1

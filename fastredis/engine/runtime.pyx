@@ -319,7 +319,11 @@ cdef class Engine:
                 _check_clients(&self.srv)
                 self.next_check_ms = self.srv.now_ms + CLIENTS_CHECK_MS
             client_free_closing(&self.srv)
-            self.srv.stats.cron_ticks += clock_cycles() - started
+            started = clock_cycles() - started
+            self.srv.stats.cron_ticks += started
+            # a turn of the event loop, too
+            self.srv.stats.rounds += 1
+            self.srv.stats.round_ticks += started
         if clock_mono_ns() - self.meter.at_ns >= RATE_PERIOD_NS:
             _sample_rates(&self.srv, &self.meter, self.commands.total_calls())
         return more
