@@ -96,6 +96,7 @@ _ENGINE_OPTIONS: Final = (
     "list-compress-depth",
     "list-max-listpack-size",
     "maxclients",
+    "protected-mode",
     "proto-max-bulk-len",
     "set-max-intset-entries",
     "set-max-listpack-entries",

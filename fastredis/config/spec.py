@@ -174,7 +174,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     text("unixsocket", "", IMMUTABLE | BUILT),
     Option("unixsocketperm", "octal", 0, IMMUTABLE | BUILT, (), 0, 0o777),
     text("unixsocketgroup", "", IMMUTABLE | HIDDEN),
-    flag("protected-mode", True),
+    flag("protected-mode", True, BUILT),
     number("timeout", 0, 0, INT_MAX, BUILT),
     number("tcp-keepalive", 300, 0, INT_MAX, BUILT),
     number("socket-mark-id", 0, 0, UINT_MAX, IMMUTABLE),

@@ -142,6 +142,7 @@ cdef struct server_t:
     size_t max_clients
     int64_t idle_timeout_ms             # 0: none
     int keepalive_s                     # 0: none
+    bint is_protected                   # without a password: local clients only
     size_t proto_max_bulk_len
     size_t query_buffer_limit
     size_t hll_sparse_max_bytes

@@ -211,6 +211,8 @@ cdef class Engine:
             self.srv.idle_timeout_ms = <int64_t>value * 1000
         elif name == "tcp-keepalive":
             self.srv.keepalive_s = value
+        elif name == "protected-mode":
+            self.srv.is_protected = value
         elif name == "lazyfree-lazy-user-del":
             self.srv.is_lazy_user_del = value
         elif name == "lazyfree-lazy-user-flush":

@@ -23,12 +23,50 @@ from fastredis.engine.client cimport (
 from fastredis.engine.clientmem cimport clientmem_evict, clientmem_update
 from fastredis.engine.execute cimport engine_feed
 from fastredis.engine.runtime cimport Engine
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy, memmove, strncmp
 
 cdef enum:
     READ_MIN = 16 * 1024            # room for a read into c.qbuf at first ...
     READ_MAX = 256 * 1024           # ... and as long as reads fill their room
     GROW_STEP = 1024 * 1024         # c.qbuf grows by this much beyond doubling
+
+
+# --- New clients ------------------------------------------------------------------
+
+
+cdef const char *_FULL = b"-ERR max number of clients reached\r\n"
+# The words that clients and their users know, those of Redis.
+cdef const char *_DENIED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and "
+    b"no password is set for the default user. In this mode connections are only "
+    b"accepted from the loopback interface. If you want to connect from external "
+    b"computers to Redis you may adopt one of the following solutions: 1) Just disable "
+    b"protected mode sending the command 'CONFIG SET protected-mode no' from the "
+    b"loopback interface by connecting to Redis from the same host the server is "
+    b"running, however MAKE SURE Redis is not publicly accessible from internet if you "
+    b"do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can "
+    b"just disable the protected mode by editing the Redis configuration file, and "
+    b"setting the protected mode option to 'no', and then restarting the server. 3) If "
+    b"you started the server manually just for testing, restart it with the "
+    b"'--protected-mode no' option. 4) Setup a an authentication password for the "
+    b"default user. NOTE: You only need to do one of the above things in order for the "
+    b"server to start accepting connections from the outside.\r\n"
+)
+
+
+cdef const char *conn_refusal(server_t *srv, const char *peer, bint is_unix) \
+        noexcept nogil:
+    """Say why a new client cannot stay, if it cannot; see the header."""
+    if srv.nclients >= srv.max_clients:
+        return _FULL
+    if srv.is_protected and srv.password == NULL and not is_unix and \
+            strncmp(peer, b"127.", 4) != 0 and strncmp(peer, b"[::1]", 5) != 0 and \
+            strncmp(peer, b"[::ffff:127.", 12) != 0:
+        return _DENIED
+    return NULL
+
+
+# --- Input ------------------------------------------------------------------------
 
 
 cdef bint _reserve(client_t *c, size_t cap) noexcept nogil:

@@ -53,7 +53,12 @@ from fastredis.engine.client cimport (
     server_update_clock,
 )
 from fastredis.engine.runtime cimport Engine
-from fastredis.net.conn cimport conn_end_round, conn_read_buffer, conn_received
+from fastredis.net.conn cimport (
+    conn_end_round,
+    conn_read_buffer,
+    conn_received,
+    conn_refusal,
+)
 from fastredis.resp.writer cimport out_block_t, out_consume, out_seal
 from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
 from libc.stdint cimport uint32_t, uint64_t
@@ -180,8 +185,6 @@ cdef enum:
     COALESCE_CLIENTS = 16           # served within a tick: below, latency counts more
     COALESCE_ENOUGH = 16            # ready in one round: no need to wait for more
     LISTENER_TAG = 1                # low bit of epoll's data: a listener's index
-
-cdef char *MAXCLIENTS_ERROR = b"-ERR max number of clients reached\r\n"
 
 cdef struct listener_t:
     int fd
@@ -435,6 +438,8 @@ cdef class Reactor:
         cdef sockaddr_storage ss
         cdef socklen_t len
         cdef int fd, _i
+        cdef const char *refusal
+        cdef char[64] peer
         cdef client_t *c
         cdef epoll_event e
         for _i in range(ACCEPTS_PER_ROUND):
@@ -444,8 +449,10 @@ cdef class Reactor:
                         or errno == ENOMEM:
                     self._pause_accept(errno)
                 return
-            if self.srv.nclients >= self.srv.max_clients:
-                send(fd, MAXCLIENTS_ERROR, strlen(MAXCLIENTS_ERROR), MSG_NOSIGNAL)
+            reactor_name(&ss, peer, sizeof(peer))
+            refusal = conn_refusal(self.srv, peer, listener.is_unix)
+            if refusal != NULL:
+                send(fd, refusal, strlen(refusal), MSG_NOSIGNAL)
                 close(fd)
                 self.srv.stats.rejected_connections += 1
                 continue
@@ -457,7 +464,7 @@ cdef class Reactor:
                 snprintf(c.peer, sizeof(c.peer), b"%.60s:0", listener.path)
                 memcpy(c.local, c.peer, sizeof(c.peer))
             else:
-                reactor_name(&ss, c.peer, sizeof(c.peer))
+                memcpy(c.peer, peer, sizeof(peer))
                 reactor_local_name(fd, c.local, sizeof(c.local))
                 reactor_tune(fd, self.srv.keepalive_s)
             self.srv.stats.connections += 1

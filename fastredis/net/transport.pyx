@@ -32,9 +32,14 @@ from fastredis.engine.client cimport (
     server_update_clock,
 )
 from fastredis.engine.runtime cimport Engine
-from fastredis.net.conn cimport conn_end_round, conn_read_buffer, conn_received
+from fastredis.net.conn cimport (
+    conn_end_round,
+    conn_read_buffer,
+    conn_received,
+    conn_refusal,
+)
 from fastredis.resp.writer cimport out_block_t, out_consume, out_seal
-from libc.string cimport strncpy
+from libc.string cimport memcpy, memset, strncpy
 
 import socket
 
@@ -147,22 +152,28 @@ cdef class ClientProtocol:
         """Make the client, or refuse it."""
         cdef server_t *srv = &self.road.engine.srv
         cdef client_t *c
+        cdef const char *refusal
+        cdef char[64] peer
+        cdef bint is_unix
+        memset(peer, 0, sizeof(peer))
         sock = transport.get_extra_info("socket")
         self.transport = transport
-        if srv.nclients >= srv.max_clients:
-            transport.write(b"-ERR max number of clients reached\r\n")
+        is_unix = sock.family == socket.AF_UNIX
+        address = sock.getsockname() if is_unix else sock.getpeername()
+        _set_name(peer, sizeof(peer), address)
+        refusal = conn_refusal(srv, peer, is_unix)
+        if refusal != NULL:
+            transport.write(<bytes>refusal)
             transport.close()
             srv.stats.rejected_connections += 1
             return
         server_update_clock(srv)
-        is_unix = sock.family == socket.AF_UNIX
         c = client_new(srv, CLIENT_TRANSPORT | (CLIENT_UNIX_SOCKET if is_unix else 0))
         c.flush = _flush
         c.release = _release
         c.protocol = <PyObject *>self
         Py_INCREF(self)
-        peer = sock.getsockname() if is_unix else sock.getpeername()
-        _set_name(c.peer, sizeof(c.peer), peer)
+        memcpy(c.peer, peer, sizeof(peer))
         _set_name(c.local, sizeof(c.local), sock.getsockname())
         srv.stats.connections += 1
         self.c = c
