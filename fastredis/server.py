@@ -67,6 +67,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_zpop",
     "fastredis.commands.cmd_zrange",
     "fastredis.commands.cmd_zset",
+    "fastredis.persistence.cmd_dump",
 )
 # Modules of the handlers in Python, imported when one of them is first called.
 PYTHON_MODULES: Final = (
@@ -98,6 +99,7 @@ _ENGINE_OPTIONS: Final = (
     "maxclients",
     "protected-mode",
     "proto-max-bulk-len",
+    "rdbcompression",
     "set-max-intset-entries",
     "set-max-listpack-entries",
     "set-max-listpack-value",

@@ -346,7 +346,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     # --- RDB ---
     special("save", "save", SAVE_POINTS, MULTI),
     flag("stop-writes-on-bgsave-error", True),
-    flag("rdbcompression", True),
+    flag("rdbcompression", True, BUILT),
     flag("rdbchecksum", True, IMMUTABLE),
     flag("rdb-del-sync-files", False),
     flag("rdb-save-incremental-fsync", True),

@@ -27,10 +27,10 @@ cdef uint64_t[8 * 256] _tables
 
 cdef void _make_tables() noexcept nogil:
     cdef uint64_t crc
-    cdef int i, k
+    cdef int i, _k
     for i in range(256):
         crc = i
-        for k in range(8):
+        for _k in range(8):
             crc = crc >> 1 ^ (POLYNOMIAL if crc & 1 else 0)
         _tables[i] = crc
     for i in range(256, 8 * 256):

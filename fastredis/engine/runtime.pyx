@@ -205,6 +205,8 @@ cdef class Engine:
             self.srv.query_buffer_limit = value
         elif name == "hll-sparse-max-bytes":
             self.srv.hll_sparse_max_bytes = value
+        elif name == "rdbcompression":
+            self.srv.is_rdb_compressed = value
         elif name == "maxclients":
             self.srv.max_clients = value
         elif name == "timeout":

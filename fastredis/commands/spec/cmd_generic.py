@@ -45,6 +45,20 @@ _EXPIRE_HISTORY = (("7.0.0", "`NX`, `XX`, `GT` and `LT` are new."),)
 _EXPIRE_REPLY = number("1 if the expiry was set, 0 if there is no key or a condition")
 _TTL_HISTORY = (("2.8.0", "Answers -2 for a key that does not exist."),)
 
+RESTORE_ARGS = (
+    key(),
+    integer("ttl"),
+    string("serialized-value"),
+    token("REPLACE", optional=True, since="3.0.0"),
+    token("ABSTTL", optional=True, since="5.0.0"),
+    integer("seconds", token="IDLETIME", optional=True, since="5.0.0"),
+    integer("frequency", token="FREQ", optional=True, since="5.0.0"),
+)
+RESTORE_HISTORY = (
+    ("3.0.0", "`REPLACE` is new."),
+    ("5.0.0", "`ABSTTL`, `IDLETIME` and `FREQ` are new."),
+)
+
 COPY = Command(
     "COPY",
     group="generic",
@@ -75,6 +89,20 @@ DEL = Command(
     cost="O(n), n = number of keys, and the elements of values that are not strings",
     summary="Deletes keys and frees their values.",
     tips=_MULTI_SHARD,
+)
+
+DUMP = Command(
+    "DUMP",
+    group="generic",
+    since="2.6.0",
+    arity=2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[key()],
+    reply=either(bulk("the value as bytes for RESTORE"), nil("the key does not exist")),
+    cost="O(n), n = bytes of the value; the more elements it has, the more each takes",
+    summary="Serializes a value, for RESTORE on this server or another.",
+    tips=_VARIES,
 )
 
 EXISTS = Command(
@@ -342,6 +370,21 @@ RENAMENX = Command(
     cost="O(1)",
     summary="Gives a key another name unless that name is taken.",
     history=[("3.2.0", "The two names may be the same.")],
+)
+
+RESTORE = Command(
+    "RESTORE",
+    group="generic",
+    since="2.6.0",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    keys=one_key("OW UPDATE"),
+    args=RESTORE_ARGS,
+    reply=ok(),
+    cost="O(n), n = bytes of the payload; for sorted sets O(n log n) of the members",
+    summary="Creates a key from what DUMP gave.",
+    history=RESTORE_HISTORY,
+    acl_extra="dangerous",
 )
 
 SCAN = Command(

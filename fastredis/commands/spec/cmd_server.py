@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from fastredis.commands.spec.cmd_generic import RESTORE_ARGS, RESTORE_HISTORY
 from fastredis.commands.spec.model import (
     ADMIN,
     ALLOW_BUSY,
+    ASKING,
+    DENYOOM,
     FAST,
     LOADING,
     NO_MULTI,
@@ -24,6 +27,7 @@ from fastredis.commands.spec.model import (
     nothing,
     number,
     ok,
+    one_key,
     oneof,
     pattern,
     string,
@@ -302,6 +306,22 @@ INFO = Command(
         "request_policy:all_shards",
         "response_policy:special",
     ),
+)
+
+RESTORE_ASKING = Command(
+    "RESTORE-ASKING",
+    group="server",
+    since="3.0.0",
+    arity=-4,
+    flags=WRITE | DENYOOM | ASKING,
+    keys=one_key("OW UPDATE"),
+    args=RESTORE_ARGS,
+    reply=ok(),
+    cost="O(n), n = bytes of the payload; for sorted sets O(n log n) of the members",
+    summary="Creates a key, like RESTORE, while its slot moves to this node.",
+    history=RESTORE_HISTORY,
+    acl_extra="keyspace dangerous",
+    syscmd=True,
 )
 
 SHUTDOWN = Command(

@@ -10,9 +10,7 @@ import pytest
 core = pytest.importorskip("fastredis._testing.core")
 
 POLYNOMIAL = 0xAD93D23594C935A9
-LOREM = (
-    b"This is a test of the emergency broadcast system, which is 70 bytes lo"
-)
+LOREM = b"This is a test of the emergency broadcast system, which is 70 bytes lo"
 
 
 def bit_by_bit(data: bytes) -> int:
@@ -32,7 +30,10 @@ def bit_by_bit(data: bytes) -> int:
         (b"123456789", 0xE9C6D914C4B8D9CA),  # the check value of its author
         # what a genuine server 7.0 appends to DUMP of "hello"
         (b"\x00\x05hello\n\x00", int.from_bytes(b"cr\xdfve4 \n", "little")),
-        (b"\x00\xc190\n\x00", int.from_bytes(b"\x9d\x94\xea'\x93\xfc\x08\xb9", "little")),
+        (
+            b"\x00\xc190\n\x00",
+            int.from_bytes(b"\x9d\x94\xea'\x93\xfc\x08\xb9", "little"),
+        ),
     ],
 )
 def test_known_values(data: bytes, expected: int) -> None:
