@@ -18,13 +18,20 @@ from fastredis.keyspace.db cimport (
     db_unlink,
     dbkey_t,
 )
-from fastredis.keyspace.obj cimport OBJ_LRU_MAX, obj_free, obj_set_lru, obj_t
+from fastredis.keyspace.obj cimport (
+    OBJ_LRU_MAX,
+    obj_free,
+    obj_set_lru,
+    obj_t,
+    obj_type,
+)
 from fastredis.persistence.rdb cimport (
     RDB_READ_BAD,
     RDB_READ_EXPIRED,
     rdb_check_dump,
     rdb_dump,
     rdb_get_value,
+    rdb_has_type,
     rdb_read_t,
     rdb_store,
 )
@@ -55,6 +62,9 @@ cdef api void cmd_dump(client_t *c) noexcept nogil:
     cdef rdb_out_t out
     if o == NULL:
         reply_null(c)
+        return
+    if not rdb_has_type(obj_type(o)):
+        reply_error(c, b"ERR values of this type cannot be dumped yet")
         return
     rdb_out_init(&out, c.srv.is_rdb_compressed)
     if rdb_dump(&out, o, c.srv.now_ms) == C_OK:

@@ -21,6 +21,8 @@ cdef enum rdb_read_t:
     RDB_READ_BAD = 1            # no such value: cut off, corrupt, or of unknown type
     RDB_READ_EXPIRED = 2        # a hash of which no field is left
 
+# whether rdb_put_value knows values of this type (OBJ_STRING ...)
+cdef bint rdb_has_type(int type) noexcept nogil
 # Write a value's type and the value; returns the least version that knows it.
 # now_ms: fields that have expired by then are left out.
 cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil

@@ -298,6 +298,10 @@ cdef int _put_hash(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogi
     return RDB_VERSION_FIELDS if h.has_times else RDB_VERSION
 
 
+cdef bint rdb_has_type(int type) noexcept nogil:
+    return type in (OBJ_STRING, OBJ_LIST, OBJ_SET, OBJ_ZSET, OBJ_HASH)
+
+
 cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil:
     """Write a type and a value."""
     cdef int type = obj_type(o)
