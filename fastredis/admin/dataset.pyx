@@ -24,6 +24,15 @@ from fastredis.core.num cimport (
 from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
 from fastredis.core.status cimport fr_assert
 from fastredis.datatypes.t_hash cimport hash_pair_t, hash_walk
+from fastredis.datatypes.t_list cimport (
+    list_end,
+    list_info,
+    list_info_t,
+    list_iter_t,
+    list_move,
+    list_seek,
+    list_text,
+)
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
 from fastredis.datatypes.t_zset cimport (
     zset_entry_t,
@@ -39,6 +48,7 @@ from fastredis.ds.hashtable cimport (
     ht_t,
     ht_unpack,
 )
+from fastredis.ds.listpack cimport LP_INT_BUF
 from fastredis.engine.client cimport client_t, cmd_t, server_t
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport (
@@ -55,6 +65,7 @@ from fastredis.keyspace.db cimport (
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_BLOB,
     OBJ_HASH,
+    OBJ_LIST,
     OBJ_INLINE_MAX,
     OBJ_NO_EXPIRE,
     OBJ_STRING,
@@ -194,6 +205,21 @@ cdef void _add_zset(unsigned char *digest, const obj_t *o) noexcept nogil:
         _add(digest, own, SHA1_NBYTES)
 
 
+cdef void _mix_list(unsigned char *digest, const obj_t *o) noexcept nogil:
+    """Take in the elements of a list, in their order."""
+    cdef char[LP_INT_BUF] digits
+    cdef list_iter_t it
+    cdef const char *s
+    cdef size_t n
+    # a walk changes nothing, not even of compressed nodes
+    cdef bint more = list_seek(<obj_t *>o, 0, &it)
+    while more:
+        s = list_text(&it, digits, &n)
+        _mix(digest, s, n)
+        more = list_move(&it, True)
+    list_end(&it)
+
+
 cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     """Take in type, value and whether there is an expiry; not the key."""
     cdef char[STR_INT_MAX] digits
@@ -203,6 +229,8 @@ cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     if obj_type(o) == OBJ_STRING:
         s = str_bytes(o, digits, &n)
         _mix(digest, s, n)
+    elif obj_type(o) == OBJ_LIST:
+        _mix_list(digest, o)
     elif obj_type(o) == OBJ_HASH:
         hash_walk(o, 0, _add_pair, digest)
     elif obj_type(o) == OBJ_ZSET:
@@ -276,6 +304,28 @@ def string_info(Engine engine, int db, bytes key):
         return s[:n], 0, zsize(o), 0
     blob = <blob_t *>obj_pointer(o)
     return s[:n], blob.cap - blob.len, zsize(o), zsize(blob)
+
+
+def list_nodes(Engine engine, int db, bytes key):
+    """Return the figures of a list's nodes, or None.
+
+    The result: whether it is a quicklist; its nodes; elements; list-max-listpack-size
+    and list-compress-depth as they were when it was made; bytes, not compressed.
+    """
+    cdef dbkey_t k = dbkey(key, len(key))
+    cdef obj_t *o = db_peek(&engine.srv.ks.dbs[db], &k)
+    cdef list_info_t found
+    if o == NULL or obj_type(o) != OBJ_LIST:
+        return None
+    found = list_info(o)
+    return (
+        bool(found.is_quicklist), found.nnodes, found.count, found.fill, found.depth,
+        found.nbytes)
+
+
+def set_packed_threshold(Engine engine, size_t nbytes):
+    """Give elements of lists from this size on a node of their own; 0: as usual."""
+    engine.srv.list_limits.plain_nbytes = nbytes
 
 
 # --- Tables -----------------------------------------------------------------------

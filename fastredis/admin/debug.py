@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from fastredis.admin import crash, dataset
 from fastredis.admin.config import is_allowed, rewrite
+from fastredis.config.values import memory_bytes
 from fastredis.resp.values import OK, RawReply, ReplyError, SimpleString, Verbatim
 
 _NOT_ALLOWED: Final = (
@@ -27,6 +28,7 @@ _NO_KEY: Final = "ERR no such key"
 _NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 _NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 _I64_MAX: Final = 2**63 - 1
+_PACKED_MAX: Final = 2**32 - 2**20  # what Redis allows
 _PEAK_RESET_MS: Final = 5000  # what it is without DEBUG REPLYBUFFER
 
 
@@ -160,7 +162,30 @@ def _object(ctx: Any, key: bytes, mode: bytes = b"") -> SimpleString:
     return SimpleString(
         f"Value at:{found['address']:#x} refcount:1 encoding:{found['encoding']} "
         f"{length}lru:{found['lru']} lru_seconds_idle:{found['idle_s']}"
+        + _quicklist_figures(dataset.list_nodes(engine, db, key))
     )
+
+
+def _quicklist_figures(nodes: tuple[bool, int, int, int, int, int] | None) -> str:
+    """Return what DEBUG OBJECT says of a quicklist; nothing of other values."""
+    if nodes is None or not nodes[0]:
+        return ""
+    _, nnodes, count, fill, depth, nbytes = nodes
+    return (
+        f" ql_nodes:{nnodes} ql_avg_node:{count / nnodes:.2f} ql_listpack_max:{fill} "
+        f"ql_compressed:{int(depth != 0)} ql_uncompressed_size:{nbytes}"
+    )
+
+
+def _packed_threshold(ctx: Any, size: bytes) -> SimpleString:
+    """Set from which size on an element of a list has a node of its own."""
+    nbytes = memory_bytes(size.decode("utf-8", "surrogateescape"))
+    if nbytes is None or nbytes > _PACKED_MAX:
+        raise ReplyError(
+            "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+        )
+    dataset.set_packed_threshold(ctx.server.engine, nbytes)
+    return OK
 
 
 def rdb_string_nbytes(value: bytes) -> int:
@@ -498,6 +523,13 @@ _ROWS: Final = {
         "Replies an example of a type: string, integer, double, bignum, null, array, "
         "set, map, attrib, push, verbatim, true, false.",
     ),
+    "quicklist-packed-threshold": _Row(
+        1,
+        1,
+        _packed_threshold,
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "Keeps elements of this size or more in nodes of their own; 0: as usual.",
+    ),
     "replybuffer": _Row(
         2,
         2,
@@ -541,7 +573,7 @@ _ROWS: Final = {
 
 _NO_DISK: Final = "this server does not save data yet"
 _NO_SCRIPTS: Final = "this server runs no scripts yet"
-_NO_LISTS: Final = "this server has no lists yet"
+_NO_PRINT: Final = "this server does not print its structures"
 _NO_REPLICAS: Final = "this server does not replicate yet"
 _NO_CLUSTER: Final = "this server is not part of a cluster"
 
@@ -551,13 +583,12 @@ _MISSING: Final = {
     "crash-and-recover": "this server does not start itself again",
     "drop-cluster-packet-filter": _NO_CLUSTER,
     "leak": "this server does not leak memory on demand",
-    "listpack": _NO_LISTS,
+    "listpack": _NO_PRINT,
     "loadaof": _NO_DISK,
     "mallctl": "it is for another allocator",
     "mallctl-str": "it is for another allocator",
     "oom": "this server does not run out of memory on demand",
-    "quicklist": _NO_LISTS,
-    "quicklist-packed-threshold": _NO_LISTS,
+    "quicklist": _NO_PRINT,
     "reload": _NO_DISK,
     "replicate": _NO_REPLICAS,
     "restart": "this server does not start itself again",

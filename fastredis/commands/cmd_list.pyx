@@ -309,7 +309,7 @@ cdef api void cmd_lset(client_t *c) noexcept nogil:
         reply_error(c, ERR_OUT_OF_RANGE)
         return
     list_replace(&it, c.argv[3].ptr, c.argv[3].len)
-    list_settle(o, &c.srv.list_limits, False)
+    list_settle(o, &c.srv.list_limits)
     reply_ok(c)
     key_changed(c, &key, NOTIFY_LIST, b"lset")
 
@@ -350,7 +350,7 @@ cdef void _removed(
     """Report n elements removed, and delete a list that became empty."""
     cdef bint is_empty = list_len(o) == 0
     if not is_empty:
-        list_settle(o, &c.srv.list_limits, True)
+        list_settle(o, &c.srv.list_limits)
     key_changed(c, key, NOTIFY_LIST, event)
     if n > 1:
         mark_dirty(c, n - 1)

@@ -95,7 +95,7 @@ cdef void _popped(
     """Report n elements taken, and delete a list that became empty."""
     cdef bint is_empty = list_len(o) == 0
     if not is_empty:
-        list_settle(o, &c.srv.list_limits, True)
+        list_settle(o, &c.srv.list_limits)
     key_changed(c, key, NOTIFY_LIST, b"lpop" if end == QL_HEAD else b"rpop")
     if n > 1:
         mark_dirty(c, n - 1)

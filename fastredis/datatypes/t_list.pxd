@@ -29,11 +29,9 @@ cdef size_t list_len(const obj_t *o) noexcept nogil
 cdef void list_grow(
     obj_t *o, const ql_limits_t *lim, size_t nbytes, size_t n
 ) noexcept nogil
-# after elements were removed, or one was replaced (is_shrinking False): a quicklist of
-# one small node becomes a listpack
-cdef void list_settle(
-    obj_t *o, const ql_limits_t *lim, bint is_shrinking
-) noexcept nogil
+# after elements were removed or replaced: a quicklist of one small node becomes a
+# listpack
+cdef void list_settle(obj_t *o, const ql_limits_t *lim) noexcept nogil
 
 # --- Change; list_grow comes first
 cdef void list_push(

@@ -114,13 +114,12 @@ cdef void list_grow(
         _set_value(o, OBJ_ENC_QUICKLIST, ql_from_listpack(lp, lim))
 
 
-cdef void list_settle(
-    obj_t *o, const ql_limits_t *lim, bint is_shrinking
-) noexcept nogil:
+cdef void list_settle(obj_t *o, const ql_limits_t *lim) noexcept nogil:
     """Choose the encoding for a list that has shrunk, and give back its room."""
     cdef quicklist_t *ql
     cdef uint8_t *lp
-    cdef size_t times = 2 if is_shrinking else 1
+    # half of the limit, be it bytes or elements
+    cdef size_t times = 2 if lim.fill < 0 else 1
     if _is_listpack(o):
         lp = _lp(o)
         if lp_nbytes(lp) * 2 < zsize(lp):
@@ -128,7 +127,7 @@ cdef void list_settle(
         return
     ql = _ql(o)
     if ql.nnodes != 1 or ql.head.is_plain or ql_exceeds(
-            lim.fill, ql.head.nbytes * times, ql.count * times):
+            lim.fill, ql.head.nbytes * times, ql.count * 2):
         return
     _set_value(o, OBJ_ENC_LISTPACK, ql_into_listpack(ql))
 

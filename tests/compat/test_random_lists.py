@@ -21,7 +21,7 @@ from support.server import FastredisServer, GenuineServer
 KEYS = [b"a", b"b", b"c", b"str"]
 SHORT = [b"x", b"y", b"", b"1", b"-1", b"007", b"12345678901234567890", b"x y\r\n"]
 LONG = [b"v" * 43, b"w" * 100, b"z" * 5000, b"q" * 20000, b"\xff\x00" * 40]
-ODD = [b"", b"x", b"1.5", b" 1", b"9223372036854775808", b"-9223372036854775808"]
+ODD = [b"", b"x", b"1.5", b" 1", b"9223372036854775808", b"-9223372036854775809"]
 INTEGERS = [0, 1, -1, 2, -2, 3, 5, -5, 10, 100, -100, 2**31, 2**63 - 1, -(2**63) + 1]
 
 integers = st.one_of(
