@@ -32,6 +32,13 @@ from fastredis.datatypes.t_list cimport (
     list_move,
     list_seek,
     list_text,
+from fastredis.datatypes.t_set cimport (
+    member_t,
+    member_text,
+    set_iter,
+    set_iter_t,
+    set_next,
+    set_of,
 )
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
 from fastredis.datatypes.t_zset cimport (
@@ -45,6 +52,7 @@ from fastredis.ds.hashtable cimport (
     HT_BUCKET_ENTRIES,
     ht_bucket_t,
     ht_main_bucket,
+    ht_nbytes,
     ht_t,
     ht_unpack,
 )
@@ -64,10 +72,12 @@ from fastredis.keyspace.db cimport (
 )
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_BLOB,
+    OBJ_ENC_TABLE,
     OBJ_HASH,
     OBJ_LIST,
     OBJ_INLINE_MAX,
     OBJ_NO_EXPIRE,
+    OBJ_SET,
     OBJ_STRING,
     OBJ_ZSET,
     obj_enc,
@@ -218,19 +228,34 @@ cdef void _mix_list(unsigned char *digest, const obj_t *o) noexcept nogil:
         _mix(digest, s, n)
         more = list_move(&it, True)
     list_end(&it)
+cdef void _mix_string(unsigned char *digest, const obj_t *o) noexcept nogil:
+    cdef char[STR_INT_MAX] digits
+    cdef size_t n
+    cdef const char *s = str_bytes(o, digits, &n)
+    _mix(digest, s, n)
+
+
+cdef void _add_members(unsigned char *digest, const obj_t *o) noexcept nogil:
+    """Take in a set's members, which have no order."""
+    cdef set_iter_t it
+    cdef member_t m
+    set_iter(&it, set_of(o))
+    while set_next(&it, &m):
+        member_text(&m)
+        _add(digest, m.ptr, m.len)
 
 
 cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     """Take in type, value and whether there is an expiry; not the key."""
-    cdef char[STR_INT_MAX] digits
-    cdef const char *s
-    cdef size_t n
     _mix_u32(digest, obj_type(o))
     if obj_type(o) == OBJ_STRING:
         s = str_bytes(o, digits, &n)
         _mix(digest, s, n)
     elif obj_type(o) == OBJ_LIST:
         _mix_list(digest, o)
+        _mix_string(digest, o)
+    elif obj_type(o) == OBJ_SET:
+        _add_members(digest, o)
     elif obj_type(o) == OBJ_HASH:
         hash_walk(o, 0, _add_pair, digest)
     elif obj_type(o) == OBJ_ZSET:
@@ -331,9 +356,8 @@ def set_packed_threshold(Engine engine, size_t nbytes):
 # --- Tables -----------------------------------------------------------------------
 
 
-def chain_lengths(Engine engine, int db):
+cdef object _chain_lengths(const ht_t *t):
     """Return how many buckets have 0, 1, 2 ... buckets chained behind them."""
-    cdef ht_t *t = engine.srv.ks.dbs[db].keys
     cdef uint64_t counts[CHAIN_SHOWN_MAX + 1]
     cdef ht_bucket_t *b
     cdef size_t i, length
@@ -350,6 +374,31 @@ def chain_lengths(Engine engine, int db):
     while length and counts[length] == 0:
         length -= 1
     return [counts[i] for i in range(length + 1)]
+
+
+def chain_lengths(Engine engine, int db):
+    """Return the lengths of chains in a database's table, see _chain_lengths."""
+    return _chain_lengths(engine.srv.ks.dbs[db].keys)
+
+
+def value_table(Engine engine, int db, bytes key):
+    """Return the figures of the table that a value is kept in, None without one.
+
+    They are those of Engine.table_info and, as "chains", those of chain_lengths.
+    """
+    cdef dbkey_t k = dbkey(key, len(key))
+    cdef obj_t *o = db_peek(&engine.srv.ks.dbs[db], &k)
+    cdef ht_t *t
+    if o == NULL or obj_type(o) != OBJ_SET or obj_enc(o) != OBJ_ENC_TABLE:
+        return None
+    t = <ht_t *>obj_pointer(o)
+    return {
+        "used": t.used,
+        "buckets": t.nbuckets,
+        "overflow": t.noverflow,
+        "nbytes": ht_nbytes(t),
+        "chains": _chain_lengths(t),
+    }
 
 
 def struct_sizes():

@@ -221,6 +221,29 @@ def _sdslen(ctx: Any, key: bytes) -> SimpleString:
 # --- Tables -----------------------------------------------------------------------
 
 
+def _table_lines(table: dict[str, int], chains: list[int]) -> list[str]:
+    """Return the figures of a hash table; chains may be empty, to leave them out."""
+    lines = ["Hash table 0 stats (main hash table):"]
+    if not table["used"]:
+        return [*lines, "No stats available for empty dictionaries"]
+    slots = table["buckets"] * dataset.struct_sizes()["slots_per_bucket"]
+    lines += [
+        f" table size: {slots}",
+        f" number of elements: {table['used']}",
+        f" buckets: {table['buckets']}",
+        f" overflow buckets: {table['overflow']}",
+        f" bytes: {table['nbytes']}",
+    ]
+    if chains:
+        lines.append(" overflow buckets behind a bucket:")
+        lines += [
+            f"   {length}: {count} ({100 * count / table['buckets']:.2f}%)"
+            for length, count in enumerate(chains)
+            if count
+        ]
+    return lines
+
+
 def _htstats(ctx: Any, number: bytes, mode: bytes = b"") -> Verbatim:
     """Show the figures of a database's hash table, and of its timing wheel.
 
@@ -233,25 +256,8 @@ def _htstats(ctx: Any, number: bytes, mode: bytes = b"") -> Verbatim:
     if not 0 <= db < engine.ndatabases:
         raise ReplyError("ERR Out of range database")
     table = engine.table_info(db)
-    lines = ["[Dictionary HT]", "Hash table 0 stats (main hash table):"]
-    if table["used"]:
-        slots = table["buckets"] * dataset.struct_sizes()["slots_per_bucket"]
-        lines += [
-            f" table size: {slots}",
-            f" number of elements: {table['used']}",
-            f" buckets: {table['buckets']}",
-            f" overflow buckets: {table['overflow']}",
-            f" bytes: {table['nbytes']}",
-        ]
-        if mode:
-            lines.append(" overflow buckets behind a bucket:")
-            lines += [
-                f"   {length}: {count} ({100 * count / table['buckets']:.2f}%)"
-                for length, count in enumerate(dataset.chain_lengths(engine, db))
-                if count
-            ]
-    else:
-        lines.append("No stats available for empty dictionaries")
+    chains = dataset.chain_lengths(engine, db) if mode else []
+    lines = ["[Dictionary HT]", *_table_lines(table, chains)]
     expires = {row[0]: row[2] for row in engine.keyspace()}.get(db, 0)
     lines += ["[Expires HT]", f" number of elements: {expires}"]
     if table["wheel"]:
@@ -263,13 +269,19 @@ def _htstats(ctx: Any, number: bytes, mode: bytes = b"") -> Verbatim:
 
 
 def _htstats_key(ctx: Any, key: bytes, mode: bytes = b"") -> Verbatim:
-    """Show the figures of a value's hash table; no type of value has one yet."""
+    """Show the figures of a value's hash table."""
+    if mode.lower() not in (b"", b"full"):
+        raise ReplyError("ERR syntax error")
     if _type_of(ctx, key) is None:
         raise ReplyError(_NO_KEY)
-    raise ReplyError(
-        "ERR The value stored at the specified key is not represented using an hash "
-        "table"
-    )
+    table = dataset.value_table(ctx.server.engine, ctx.client.db, key)
+    if table is None:
+        raise ReplyError(
+            "ERR The value stored at the specified key is not represented using an "
+            "hash table"
+        )
+    chains = table.pop("chains") if mode else []
+    return Verbatim("\n".join(_table_lines(table, chains)) + "\n")
 
 
 def _dict_resizing(ctx: Any, value: bytes) -> SimpleString:

@@ -127,11 +127,6 @@ cdef inline void _arg_member(client_t *c, int i, member_t *m) noexcept nogil:
     member_init(m, c.argv[i].ptr, c.argv[i].len)
 
 
-cdef bint _delete(client_t *c, const dbkey_t *key) noexcept nogil:
-    """Delete a key that a command has emptied or replaces; True: it was there."""
-    return db_unlink(c.db, key)
-
-
 cdef void _put_back(
     client_t *c, const dbkey_t *key, obj_t *o, set_t s, const char *event
 ) noexcept nogil:
@@ -139,7 +134,7 @@ cdef void _put_back(
     set_store(o, s)
     key_changed(c, key, NOTIFY_SET, event)
     if set_len(s) == 0:
-        _delete(c, key)
+        db_unlink(c.db, key)
         key_changed(c, key, NOTIFY_GENERIC, b"del")
 
 
@@ -367,7 +362,7 @@ cdef void _spop_count(client_t *c) noexcept nogil:
         reply_set(c, len)
         _reply_all(c, s)
         key_changed(c, &key, NOTIFY_SET, b"spop")
-        _delete(c, &key)
+        db_unlink(c.db, &key)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
         mark_dirty(c, len - 1)
         return
@@ -569,7 +564,7 @@ cdef void _store_result(
     cdef size_t n = set_len(r.s)
     if n == 0:
         set_free(r.s)
-        if _delete(c, &key):
+        if db_unlink(c.db, &key):
             key_changed(c, &key, NOTIFY_GENERIC, b"del")
     else:
         db_set_pointer(c.db, &key, OBJ_SET, r.s.enc, r.s.value, DB_NO_TTL)
