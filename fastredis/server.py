@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 # Extension modules whose C API holds the handlers named cmd_*.
 HANDLER_MODULES: Final = (
+    "fastredis.commands.cmd_bitmap",
     "fastredis.commands.cmd_client",
     "fastredis.commands.cmd_connection",
     "fastredis.commands.cmd_generic",
