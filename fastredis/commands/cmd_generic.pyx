@@ -10,9 +10,13 @@ Look-ups come in three kinds here:
 
 No type is named: values are copied, measured and freed through obj_ops_t.
 """
-from fastredis.commands.scan cimport SCAN_DEFAULT_COUNT, scan_cursor_or_reply, scan_steps
+from fastredis.commands.scan cimport (
+    SCAN_DEFAULT_COUNT,
+    scan_cursor_or_reply,
+    scan_steps,
+)
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc
-from fastredis.core.num cimport num_format_u64, num_parse_i64
+from fastredis.core.num cimport num_format_u64
 from fastredis.core.pattern cimport pattern_is_literal, pattern_match
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport (

@@ -291,8 +291,9 @@ cdef api void cmd_smismember(client_t *c) noexcept nogil:
         return
     reply_array(c, c.argc - 2)
     if o == NULL:
-        for i in range(2, c.argc):
+        while i < c.argc:
             reply_int(c, 0)
+            i += 1
         return
     s = set_of(o)
     while i < c.argc:

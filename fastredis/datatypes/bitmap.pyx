@@ -102,9 +102,9 @@ cdef extern from *:
             int i, j;
             for (j = 0; j < 2; j++) {
                 for (i = 0; i < 2; i++) {
-                    two[0] = bitmap_carry(&ones, AT(8 * j + 4 * i), AT(8 * j + 4 * i + 1));
-                    two[1] = bitmap_carry(
-                        &ones, AT(8 * j + 4 * i + 2), AT(8 * j + 4 * i + 3));
+                    int k = 8 * j + 4 * i;
+                    two[0] = bitmap_carry(&ones, AT(k), AT(k + 1));
+                    two[1] = bitmap_carry(&ones, AT(k + 2), AT(k + 3));
                     four[i] = bitmap_carry(&twos, two[0], two[1]);
                 }
                 eight[j] = bitmap_carry(&fours, four[0], four[1]);

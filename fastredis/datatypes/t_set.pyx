@@ -27,7 +27,7 @@ chosen in one pass, each with the chance (still wanted) / (still to come).
 Invariants: members are unique; a listpack holds the canonical text of integers as
 numbers; set_check walks them.
 Cost: O(1) in a table, O(log n) or O(n) in the small encodings.
-Threads: main thread only, but what frees (in obj_ops_t) may run on the lazy-free thread.
+Threads: main thread only; what obj_ops_t frees with may run on the lazy-free thread.
 """
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zcalloc, zfree, zmalloc, zsize

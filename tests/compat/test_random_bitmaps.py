@@ -50,7 +50,9 @@ SLOTS = {
     ),
     "type": st.sampled_from([t.encode() for t in TYPES[:22]] * 3 + [b"i64"] * 5)
     | st.sampled_from([t.encode() for t in TYPES]),
-    "integer": st.one_of(numbers, st.integers(-(2**63), 2**63).map(lambda n: b"%d" % n)),
+    "integer": st.one_of(
+        numbers, st.integers(-(2**63), 2**63).map(lambda n: b"%d" % n)
+    ),
 }
 JUNK = st.one_of(numbers, st.sampled_from([b"BIT", b"BYTE", b"GET", b"OVERFLOW"]))
 

@@ -10,7 +10,6 @@ from fastredis.commands.spec.model import (
     FAST,
     READONLY,
     WRITE,
-    Arg,
     Command,
     array,
     block,
@@ -41,11 +40,6 @@ def _bitfield_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
     words = {word.lower() for word in argv[2:]}
     writes = words & {b"set", b"incrby"}
     return [(1, _BITFIELD_WRITING if writes else _BITFIELD_READING)]
-
-
-def _get(**options: bool) -> Arg:
-    """Return the operation that reads."""
-    return Arg("block", "get-block", args=_FIELD, token="GET", **options)
 
 
 BITCOUNT = Command(
@@ -80,7 +74,7 @@ BITFIELD = Command(
         key(),
         oneof(
             "operation",
-            _get(),
+            block("get-block", *_FIELD, token="GET"),
             block(
                 "write",
                 oneof(
@@ -115,7 +109,17 @@ BITFIELD_RO = Command(
     arity=-2,
     flags=READONLY | FAST,
     keys=one_key("RO ACCESS"),
-    args=[key(), _get(optional=True, multiple=True, multiple_token=True)],
+    args=[
+        key(),
+        block(
+            "get-block",
+            *_FIELD,
+            token="GET",
+            optional=True,
+            multiple=True,
+            multiple_token=True,
+        ),
+    ],
     reply=array("a number for each operation"),
     cost="O(1) for each operation",
     summary="Reads integers of any width within a string.",
