@@ -47,7 +47,7 @@ def combine(int op, list sources):
     """Combine byte strings."""
     cdef size_t n = len(sources), longest = max(map(len, sources))
     cdef bitmap_t *maps = <bitmap_t *>zmalloc(n * sizeof(bitmap_t))
-    cdef uint8_t *dst = <uint8_t *>zmalloc(max(longest, 1))
+    cdef uint8_t *dst = <uint8_t *>zmalloc(longest + 1)
     for i in range(n):
         maps[i].ptr = _copied(sources[i])
         maps[i].len = len(sources[i])
