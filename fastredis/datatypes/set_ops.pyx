@@ -82,24 +82,24 @@ cdef int _descending(const void *a, const void *b) noexcept nogil:
 # A table of members: entries borrowed from sets, and those made here, to be freed.
 cdef struct notes_t:
     ht_t *table
-    void **own
-    size_t nown
+    void **made
+    size_t nmade
     size_t cap
 
 
 cdef void _notes_init(notes_t *notes) noexcept nogil:
     notes.table = ht_new(tstr_bytes)
-    notes.own = NULL
-    notes.nown = 0
+    notes.made = NULL
+    notes.nmade = 0
     notes.cap = 0
 
 
 cdef void _notes_free(notes_t *notes) noexcept nogil:
     cdef size_t i
     ht_free(notes.table)
-    for i in range(notes.nown):
-        tstr_free(notes.own[i])
-    zfree(notes.own)
+    for i in range(notes.nmade):
+        tstr_free(notes.made[i])
+    zfree(notes.made)
 
 
 cdef inline ht_pos_t _noted(const notes_t *notes, member_t *m) noexcept nogil:
@@ -114,11 +114,11 @@ cdef void _note(notes_t *notes, member_t *m, int enc) noexcept nogil:
     cdef void *entry = m.place
     if enc != OBJ_ENC_TABLE:
         entry = tstr_new(m.ptr, m.len)
-        if notes.nown == notes.cap:
+        if notes.nmade == notes.cap:
             notes.cap = 2 * notes.cap if notes.cap else <size_t>NOTES_ROOM
-            notes.own = <void **>zrealloc(notes.own, notes.cap * sizeof(void *))
-        notes.own[notes.nown] = entry
-        notes.nown += 1
+            notes.made = <void **>zrealloc(notes.made, notes.cap * sizeof(void *))
+        notes.made[notes.nmade] = entry
+        notes.nmade += 1
     ht_insert(notes.table, entry, hash)
 
 

@@ -150,7 +150,7 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"CONFIG GET": _sorted_map,
 }
 
-# How to ask for the value of a key; of other types GET's answer is compared.
+# How to ask for the value of a key; of other types what GET says is compared.
 READERS: dict[str, tuple[bytes, ...]] = {
     "set": (b"SMEMBERS",),
 }
