@@ -25,7 +25,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -61,9 +61,11 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_list_take",
     "fastredis.commands.cmd_monitor",
     "fastredis.commands.cmd_number",
+    "fastredis.commands.cmd_pubsub",
     "fastredis.commands.cmd_server",
     "fastredis.commands.cmd_set",
     "fastredis.commands.cmd_string",
+    "fastredis.commands.cmd_transaction",
     "fastredis.commands.cmd_zcombine",
     "fastredis.commands.cmd_zpop",
     "fastredis.commands.cmd_zrange",
@@ -81,6 +83,7 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.lolwut",
     "fastredis.admin.memory",
     "fastredis.admin.object_help",
+    "fastredis.admin.pubsub_help",
     "fastredis.admin.shutdown",
     "fastredis.admin.slowlog",
 )
@@ -227,6 +230,10 @@ class Server:
                 config["latency-monitor-threshold"],
             )
             self.engine.set_client_memory_limit(_client_memory(config))
+            for kind in ("normal", "pubsub"):
+                limit = config["client-output-buffer-limit"][kind]
+                self.engine.set_output_limit(kind, *limit)
+            self.engine.set_events(config["notify-keyspace-events"])
             password = config["requirepass"]
             self.engine.set_password(password.encode("utf-8", "surrogateescape"))
 
@@ -245,6 +252,12 @@ class Server:
             for name in (option.name, *option.aliases)
         )
         for name in (*_ENGINE_OPTIONS, *_LOG_OPTIONS, *_OTHER_OPTIONS):
+        for name in (
+            *_ENGINE_OPTIONS,
+            "client-output-buffer-limit",
+            "notify-keyspace-events",
+            "requirepass",
+        ):
             self.config.on_change(name, apply)
         wanted = self.config["maxclients"]
         possible = self._raise_file_limit(wanted)
@@ -554,14 +567,21 @@ class Server:
         Raises: ReplyError if the command replies an error.
         """
         if self._thread is None or threading.current_thread() is self._thread:
-            return self.engine.call(args, db)
+            return self._call(args, db)
         if self._loop is None:
             raise RuntimeError("the server does not run")
 
         async def execute() -> Any:
-            return self.engine.call(args, db)
+            return self._call(args, db)
 
         return asyncio.run_coroutine_threadsafe(execute(), self._loop).result()
+
+    def _call(self, args: Sequence[bytes | str | float], db: int) -> Any:
+        """Execute a command, and send what it has set off: messages to subscribers."""
+        try:
+            return self.engine.call(args, db)
+        finally:
+            end_round(self.engine)
 
     def __enter__(self) -> Self:
         self.start()

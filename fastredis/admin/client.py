@@ -2,9 +2,8 @@
 """CLIENT LIST, INFO, KILL and HELP.
 
 A connection is described in one line, in the format and with the fields of Redis 8.
-Fields of features that there are none of yet say so: no channel is subscribed to, no
-key watched, no transaction open, no tracking redirected; every connection is that of
-a normal client, and of the default user.
+Fields of features that there are none of yet say so: no tracking is redirected; every
+connection is that of the default user.
 """
 
 from __future__ import annotations
@@ -107,7 +106,10 @@ def describe(info: Info) -> str:
     """Return the line about a connection, without its end."""
     flags = (
         ("O" if info["is_monitor"] else "")
+        + ("P" if info["is_pubsub"] else "")
+        + ("x" if info["is_multi"] else "")
         + ("b" if info["is_blocked"] else "")
+        + ("d" if info["is_dirty"] else "")
         + ("c" if info["is_closing"] else "")
         + ("U" if info["is_unix"] else "")
         + ("e" if info["is_no_evict"] else "")
@@ -121,9 +123,10 @@ def describe(info: Info) -> str:
         f"id={info['id']} addr={info['addr']} laddr={info['laddr']} fd={info['fd']} "
         f"name={info['name']} age={info['age_ms'] // 1000} "
         f"idle={info['idle_ms'] // 1000} flags={flags} db={info['db']} "
-        "sub=0 psub=0 ssub=0 multi=-1 watch=0 "
+        f"sub={info['sub']} psub={info['psub']} ssub={info['ssub']} "
+        f"multi={info['multi']} watch={info['watch']} "
         f"qbuf={info['qbuf']} qbuf-free={info['qbuf_free']} "
-        f"argv-mem={info['argv_memory']} multi-mem=0 "
+        f"argv-mem={info['argv_memory']} multi-mem={info['multi_memory']} "
         f"rbs={info['block']} rbp={info['output_peak']} "
         f"obl={info['obl']} oll={info['oll']} omem={info['omem']} "
         f"tot-mem={info['memory']} events={events} cmd={info['cmd']} user=default "
@@ -175,7 +178,9 @@ def _type_test(value: bytes) -> Test:
     if kind not in _TYPES:
         text = value[:128].decode("utf-8", "surrogateescape")
         raise ReplyError(f"ERR Unknown client type '{text}'")
-    return lambda info: kind == b"normal"
+    if kind == b"pubsub":
+        return lambda info: bool(info["is_pubsub"])
+    return lambda info: kind == b"normal" and not info["is_pubsub"]
 
 
 def _yes_no(value: bytes) -> bool:

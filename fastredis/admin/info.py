@@ -172,6 +172,7 @@ def _server(server: Any) -> Iterator[Field]:
 
 def _clients(server: Any) -> Iterator[Field]:
     engine = server.engine
+    stats = engine.stats()
     _, largest_in, largest_out = engine.buffers()
     yield "connected_clients", engine.nclients
     yield "cluster_connections", 0
@@ -180,10 +181,10 @@ def _clients(server: Any) -> Iterator[Field]:
     yield "client_recent_max_output_buffer", largest_out
     yield "blocked_clients", engine.nblocked
     yield "tracking_clients", 0
-    yield "pubsub_clients", 0
-    yield "watching_clients", 0
+    yield "pubsub_clients", stats["pubsub_clients"]
+    yield "watching_clients", stats["watching_clients"]
     yield "clients_in_timeout_table", 0
-    yield "total_watched_keys", 0
+    yield "total_watched_keys", stats["watched_keys"]
     yield "total_blocking_keys", engine.nblocking_keys
     yield "total_blocking_keys_on_nokey", 0
 
@@ -330,9 +331,9 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "current_eviction_exceeded_time", 0
     yield "keyspace_hits", stats["hits"]
     yield "keyspace_misses", stats["misses"]
-    yield "pubsub_channels", 0
-    yield "pubsub_patterns", 0
-    yield "pubsubshard_channels", 0
+    yield "pubsub_channels", stats["pubsub_channels"]
+    yield "pubsub_patterns", stats["pubsub_patterns"]
+    yield "pubsubshard_channels", stats["pubsub_shard_channels"]
     yield "latest_fork_usec", 0
     yield "total_forks", 0
     yield "migrate_cached_sockets", 0

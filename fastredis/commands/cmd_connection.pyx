@@ -17,6 +17,7 @@ from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_NO_TOUCH,
+    CLIENT_PUBSUB,
     CLIENT_REPLY_OFF,
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
@@ -201,12 +202,20 @@ cdef api void cmd_reset(client_t *c) noexcept nogil:
 
 cdef api void cmd_ping(client_t *c) noexcept nogil:
     """PING [message]"""
-    if c.argc == 1:
-        reply_simple(c, b"PONG")
-    elif c.argc == 2:
-        reply_bulk(c, c.argv[1].ptr, c.argv[1].len)
-    else:
+    if c.argc > 2:
         reply_wrong_arity(c)
+    elif c.flags & CLIENT_PUBSUB and c.out.resp == 2:
+        # like a message, since a subscriber of RESP2 expects nothing else
+        reply_array(c, 2)
+        reply_cstring(c, b"pong")
+        if c.argc == 1:
+            reply_cstring(c, b"")
+        else:
+            reply_bulk(c, c.argv[1].ptr, c.argv[1].len)
+    elif c.argc == 1:
+        reply_simple(c, b"PONG")
+    else:
+        reply_bulk(c, c.argv[1].ptr, c.argv[1].len)
 
 
 cdef api void cmd_echo(client_t *c) noexcept nogil:

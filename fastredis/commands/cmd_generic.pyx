@@ -27,7 +27,14 @@ from fastredis.engine.args cimport (
     arg_key,
     arg_keys,
 )
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.changed cimport (
+    NOTIFY_GENERIC,
+    key_changed,
+    key_changed_in,
+    key_event,
+    key_tell,
+)
+from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport (
     ERR_NO_KEY,
     ERR_SAME_OBJECT,
@@ -53,6 +60,7 @@ from fastredis.keyspace.db cimport (
     db_delete,
     db_find_read,
     db_find_write,
+    db_missed,
     db_move,
     db_peek,
     db_persist,
@@ -103,7 +111,7 @@ cdef obj_t *_look(db_t *db, const dbkey_t *key) noexcept nogil:
     """Return a key's object without making it seem used; NULL: absent."""
     cdef obj_t *o = db_peek(db, key)
     if o == NULL:
-        db.ks.misses += 1
+        db_missed(db, key)
     else:
         db.ks.hits += 1
     return o
@@ -120,17 +128,20 @@ cdef inline bint _is_same_arg(client_t *c, int a, int b) noexcept nogil:
 cdef void _delete_keys(client_t *c, bint is_lazy) noexcept nogil:
     cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef int64_t ndeleted = 0
+    cdef bint was_there
     cdef int i = 1, k, n
     while i < c.argc:
         n = arg_keys(c, i, 1, c.argc, keys)
         for k in range(n):
             if is_lazy:
-                ndeleted += db_unlink(c.db, &keys[k])
+                was_there = db_unlink(c.db, &keys[k])
             else:
-                ndeleted += db_delete(c.db, &keys[k])
+                was_there = db_delete(c.db, &keys[k])
+            if was_there:
+                ndeleted += 1
+                key_changed(c, &keys[k], NOTIFY_GENERIC, b"del")
         i += n
     reply_int(c, ndeleted)
-    mark_dirty(c, ndeleted)
 
 
 cdef api void cmd_del(client_t *c) noexcept nogil:
@@ -196,7 +207,8 @@ cdef void _rename(client_t *c, bint is_nx) noexcept nogil:
             reply_int(c, 0)
             return
         db_rename(c.db, &src, &dst)
-        mark_dirty(c, 1)
+        key_changed(c, &src, NOTIFY_GENERIC, b"rename_from")
+        key_event(c, &dst, NOTIFY_GENERIC, b"rename_to")
     elif is_nx:
         reply_int(c, 0)
         return
@@ -232,7 +244,9 @@ cdef api void cmd_move(client_t *c) noexcept nogil:
         return
     db_move(c.db, &key, target)
     reply_int(c, 1)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_GENERIC, b"move_from")
+    if c.srv.change_hooks:
+        key_tell(c.srv, target, &key, NOTIFY_GENERIC, b"move_to")
 
 
 cdef api void cmd_copy(client_t *c) noexcept nogil:
@@ -264,7 +278,7 @@ cdef api void cmd_copy(client_t *c) noexcept nogil:
         return
     db_copy(c.db, &src, target, &dst)
     reply_int(c, 1)
-    mark_dirty(c, 1)
+    key_changed_in(c, target, &dst, NOTIFY_GENERIC, b"copy_to")
 
 
 # --- Expiry -----------------------------------------------------------------------
@@ -356,10 +370,11 @@ cdef void _expire(client_t *c, int64_t from_ms, int64_t unit_ms) noexcept nogil:
             db_unlink(c.db, &key)
         else:
             db_delete(c.db, &key)
+        key_changed(c, &key, NOTIFY_GENERIC, b"del")
     else:
         db_set_expire(c.db, &key, o, when)
+        key_changed(c, &key, NOTIFY_GENERIC, b"expire")
     reply_int(c, 1)
-    mark_dirty(c, 1)
 
 
 cdef api void cmd_expire(client_t *c) noexcept nogil:
@@ -429,7 +444,7 @@ cdef api void cmd_persist(client_t *c) noexcept nogil:
         reply_int(c, 0)
         return
     reply_int(c, 1)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_GENERIC, b"persist")
 
 
 # --- Walk through the keys --------------------------------------------------------
@@ -629,9 +644,12 @@ cdef api void cmd_scan(client_t *c) noexcept nogil:
 cdef obj_t *_object_or_reply(client_t *c) noexcept nogil:
     """Return the object of OBJECT's key; a null has been replied if it is NULL."""
     cdef dbkey_t key = arg_key(c, 2)
-    cdef obj_t *o = _look(c.db, &key)
+    cdef obj_t *o = db_peek(c.db, &key)
     if o == NULL:
+        c.db.ks.misses += 1     # without the event, as in Redis
         reply_null(c)
+    else:
+        c.db.ks.hits += 1
     return o
 
 

@@ -39,7 +39,13 @@ from fastredis.datatypes.t_string cimport (
     str_to_ld,
 )
 from fastredis.engine.args cimport arg_i64_or_reply, arg_key
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.changed cimport (
+    NOTIFY_GENERIC,
+    NOTIFY_STRING,
+    key_changed,
+    key_event,
+)
+from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport (
     ERR_NAN_OR_INFINITY,
     ERR_NOT_FLOAT,
@@ -97,7 +103,7 @@ cdef inline void _incr(client_t *c, int64_t delta) noexcept nogil:
         return
     result = str_incr(c.db, &key, o, delta, &total)
     if fr_likely(result == STR_SUM_OK):
-        mark_dirty(c, 1)
+        key_changed(c, &key, NOTIFY_STRING, b"incrby")
         reply_int(c, total)
     elif result == STR_SUM_NOT_A_NUMBER:
         reply_error(c, ERR_NOT_INTEGER)
@@ -152,7 +158,7 @@ cdef api void cmd_incrbyfloat(client_t *c) noexcept nogil:
         return
     n = num_format_ld_human(text, NUM_LD_HUMAN_BUF, value)
     db_set_text(c.db, &key, text, n, DB_KEEP_TTL)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"incrbyfloat")
     reply_bulk(c, text, n)
 
 
@@ -313,14 +319,20 @@ cdef api void cmd_increx(client_t *c) noexcept nogil:
         status = _increx_int(c, &key, o, &opts)
     if status != C_OK:
         return
-    mark_dirty(c, 1)
+    if opts.flags & OPT_BYFLOAT:
+        key_changed(c, &key, NOTIFY_STRING, b"incrbyfloat")
+    else:
+        key_changed(c, &key, NOTIFY_STRING, b"incrby")
     if not opts.flags & (OPT_TIME | OPT_PERSIST):
         return
     o = db_find_write(c.db, &key)
     if opts.flags & OPT_PERSIST:
-        db_persist(c.db, &key, o)
+        if db_persist(c.db, &key, o):
+            key_event(c, &key, NOTIFY_GENERIC, b"persist")
     elif not opts.flags & OPT_ENX or obj_expire_ms(o) == OBJ_NO_EXPIRE:
         if when <= c.srv.now_ms:
             db_delete(c.db, &key)
+            key_event(c, &key, NOTIFY_GENERIC, b"del")
         else:
             db_set_expire(c.db, &key, o, when)
+            key_event(c, &key, NOTIFY_GENERIC, b"expire")

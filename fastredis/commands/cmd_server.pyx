@@ -8,6 +8,7 @@ from fastredis.core.clock cimport clock_wall_us
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport arg_i64_or_error, arg_is
 from fastredis.engine.blocking cimport blocking_signal_all
+from fastredis.engine.changed cimport db_will_flush, db_will_swap
 from fastredis.engine.client cimport CHANGE_BLOCKED, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_DB_RANGE, ERR_SYNTAX
 from fastredis.engine.reply cimport (
@@ -49,6 +50,7 @@ cdef api void cmd_flushdb(client_t *c) noexcept nogil:
     cdef bint is_async
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
+    db_will_flush(c.srv, c.db)
     mark_dirty(c, db_flush(c.db, is_async))
     reply_ok(c)
 
@@ -61,6 +63,7 @@ cdef api void cmd_flushall(client_t *c) noexcept nogil:
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
     for i in range(c.srv.ks.ndbs):
+        db_will_flush(c.srv, &c.srv.ks.dbs[i])
         n += db_flush(&c.srv.ks.dbs[i], is_async)
     mark_dirty(c, n)
     reply_ok(c)
@@ -91,6 +94,7 @@ cdef api void cmd_swapdb(client_t *c) noexcept nogil:
     if not (0 <= a < n and 0 <= b < n):
         reply_error(c, ERR_DB_RANGE)
         return
+    db_will_swap(c.srv, &c.srv.ks.dbs[a], &c.srv.ks.dbs[b])
     ks_swap(c.srv.ks, <int>a, <int>b)
     if c.srv.change_hooks & CHANGE_BLOCKED:
         blocking_signal_all(c.srv, <int>a)

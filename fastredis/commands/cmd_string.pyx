@@ -52,7 +52,15 @@ from fastredis.engine.args cimport (
     arg_key,
     arg_keys,
 )
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.changed cimport (
+    NOTIFY_EXPIRED,
+    NOTIFY_GENERIC,
+    NOTIFY_NEW,
+    NOTIFY_STRING,
+    key_changed,
+    key_event,
+)
+from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport (
     ERR_NO_MEMORY,
     ERR_STRING_TOO_LONG,
@@ -206,7 +214,7 @@ cdef api void cmd_getset(client_t *c) noexcept nogil:
     else:
         reply_string_obj(c, o)
     db_set_bytes(c.db, &key, c.argv[2].ptr, c.argv[2].len, DB_NO_TTL)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"set")
 
 
 cdef api void cmd_getdel(client_t *c) noexcept nogil:
@@ -214,7 +222,7 @@ cdef api void cmd_getdel(client_t *c) noexcept nogil:
     cdef dbkey_t key = arg_key(c, 1)
     if _get(c, &key):
         db_delete(c.db, &key)
-        mark_dirty(c, 1)
+        key_changed(c, &key, NOTIFY_GENERIC, b"del")
 
 
 cdef api void cmd_getex(client_t *c) noexcept nogil:
@@ -237,11 +245,12 @@ cdef api void cmd_getex(client_t *c) noexcept nogil:
     if opts.flags & OPT_TIME:
         if when <= c.srv.now_ms:
             db_delete(c.db, &key)
+            key_changed(c, &key, NOTIFY_GENERIC, b"del")
         else:
             db_set_expire(c.db, &key, o, when)
-        mark_dirty(c, 1)
+            key_changed(c, &key, NOTIFY_GENERIC, b"expire")
     elif opts.flags & OPT_PERSIST and db_persist(c.db, &key, o):
-        mark_dirty(c, 1)
+        key_changed(c, &key, NOTIFY_GENERIC, b"persist")
 
 
 cdef api void cmd_delifeq(client_t *c) noexcept nogil:
@@ -254,7 +263,7 @@ cdef api void cmd_delifeq(client_t *c) noexcept nogil:
         reply_int(c, 0)
         return
     db_delete(c.db, &key)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_GENERIC, b"del")
     reply_int(c, 1)
 
 
@@ -303,7 +312,7 @@ cdef api void cmd_delex(client_t *c) noexcept nogil:
         db_unlink(c.db, &key)
     else:
         db_delete(c.db, &key)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_GENERIC, b"del")
     reply_int(c, 1)
 
 
@@ -315,9 +324,21 @@ cdef inline void _store(
 ) noexcept nogil:
     """Set a key to argument i; when: as for db_set_bytes, or a time that is over."""
     if fr_unlikely(0 < when <= c.srv.now_ms):
-        db_unlink(c.db, key)
-    else:
-        db_set_bytes(c.db, key, c.argv[i].ptr, c.argv[i].len, when)
+        _store_expired(c, key)
+        return
+    db_set_bytes(c.db, key, c.argv[i].ptr, c.argv[i].len, when)
+    key_changed(c, key, NOTIFY_STRING, b"set")
+    if when > 0:
+        key_event(c, key, NOTIFY_GENERIC, b"expire")
+
+
+cdef void _store_expired(client_t *c, const dbkey_t *key) noexcept nogil:
+    """Let go a key whose new value has expired already; the events tell both."""
+    if not db_unlink(c.db, key):
+        key_event(c, key, NOTIFY_NEW, b"new")
+    key_changed(c, key, NOTIFY_STRING, b"set")
+    key_event(c, key, NOTIFY_GENERIC, b"expire")
+    key_event(c, key, NOTIFY_EXPIRED, b"expired")
 
 
 cdef bint _may_set(
@@ -347,7 +368,6 @@ cdef void _set_with_options(client_t *c, const dbkey_t *key) noexcept nogil:
         return
     if not opts.flags & (OPT_CONDITION | OPT_GET):
         _store(c, key, 2, when)
-        mark_dirty(c, 1)
         reply_ok(c)
         return
     if opts.flags & OPT_GET:
@@ -365,7 +385,6 @@ cdef void _set_with_options(client_t *c, const dbkey_t *key) noexcept nogil:
         reply_ok(c)
     if is_set:
         _store(c, key, 2, when)
-        mark_dirty(c, 1)
 
 
 cdef api void cmd_set(client_t *c) noexcept nogil:
@@ -376,7 +395,7 @@ cdef api void cmd_set(client_t *c) noexcept nogil:
         _set_with_options(c, &key)
         return
     db_set_bytes(c.db, &key, c.argv[2].ptr, c.argv[2].len, DB_NO_TTL)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"set")
     reply_ok(c)
 
 
@@ -387,7 +406,7 @@ cdef api void cmd_setnx(client_t *c) noexcept nogil:
         reply_int(c, 0)
         return
     db_set_bytes(c.db, &key, c.argv[2].ptr, c.argv[2].len, DB_NO_TTL)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"set")
     reply_int(c, 1)
 
 
@@ -397,7 +416,8 @@ cdef inline void _set_with_ttl(client_t *c, uint32_t unit) noexcept nogil:
     if opt_time_or_reply(c, 2, unit, &when) != C_OK:
         return
     db_set_bytes(c.db, &key, c.argv[3].ptr, c.argv[3].len, when)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"set")
+    key_event(c, &key, NOTIFY_GENERIC, b"expire")
     reply_ok(c)
 
 
@@ -443,7 +463,6 @@ cdef api void cmd_mset(client_t *c) noexcept nogil:
         reply_wrong_arity(c)
         return
     _set_pairs(c, 1, c.argc, DB_NO_TTL)
-    mark_dirty(c, (c.argc - 1) // 2)
     reply_ok(c)
 
 
@@ -456,7 +475,6 @@ cdef api void cmd_msetnx(client_t *c) noexcept nogil:
         reply_int(c, 0)
         return
     _set_pairs(c, 1, c.argc, DB_NO_TTL)
-    mark_dirty(c, (c.argc - 1) // 2)
     reply_int(c, 1)
 
 
@@ -484,7 +502,6 @@ cdef api void cmd_msetex(client_t *c) noexcept nogil:
             reply_int(c, 0)
             return
     _set_pairs(c, 2, end, when)
-    mark_dirty(c, npairs)
     reply_int(c, 1)
 
 
@@ -515,7 +532,7 @@ cdef api void cmd_append(client_t *c) noexcept nogil:
     if len < 0:
         reply_error(c, ERR_NO_MEMORY)
         return
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"append")
     reply_int(c, len)
 
 
@@ -547,5 +564,5 @@ cdef api void cmd_setrange(client_t *c) noexcept nogil:
         reply_error(c, ERR_NO_MEMORY)
         return
     memcpy(bytes + offset, value.ptr, value.len)
-    mark_dirty(c, 1)
+    key_changed(c, &key, NOTIFY_STRING, b"setrange")
     reply_int(c, end if end > len else len)

@@ -293,7 +293,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
             MULTI | BUILT),
     Option("maxmemory-clients", "percent", 0, BUILT, (), -100, LONG_MAX),
     number("tracking-table-max-keys", 1000000, 0, LONG_MAX),
-    special("notify-keyspace-events", "notify", ""),
+    special("notify-keyspace-events", "notify", "", BUILT),
     number("busy-reply-threshold", 5000, 0, LONG_MAX, 0, "lua-time-limit"),
     flag("lua-enable-deprecated-api", False, IMMUTABLE | HIDDEN),
     flag("lua-enable-insecure-api", False, PROTECTED | HIDDEN),

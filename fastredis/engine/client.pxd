@@ -32,11 +32,18 @@ cdef enum:
     CLIENT_NO_EVICT = 1 << 27           # not to be closed for the memory it takes
     CLIENT_PAUSED = 1 << 29             # CLIENT_BLOCKED because of CLIENT PAUSE
     CLIENT_CAPA_REDIRECT = 1 << 28      # CLIENT CAPA: understands being redirected
+    CLIENT_DENY_BLOCKING = 1 << 15      # within EXEC, and without a connection
+    CLIENT_MULTI = 1 << 16              # between MULTI and EXEC: requests are queued
+    CLIENT_DIRTY_CAS = 1 << 17          # a watched key has changed: EXEC replies null
+    CLIENT_DIRTY_EXEC = 1 << 18         # a request could not be queued: EXEC refuses
+    CLIENT_PUBSUB = 1 << 19             # has subscriptions
 
     # server_t.change_hooks: who wants to hear of changes of keys
     CHANGE_BLOCKED = 1 << 0             # clients that wait (engine/blocking.pyx)
+    CHANGE_WATCHED = 1 << 1             # clients that watch keys (engine/multi.pyx)
+    CHANGE_EVENTS = 1 << 2              # notify-keyspace-events is not empty
 
-    # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..23)
+    # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..25)
     CMD_READONLY = 1 << 0
     CMD_WRITE = 1 << 1
     CMD_DENYOOM = 1 << 2
@@ -46,7 +53,15 @@ cdef enum:
     CMD_FAST = 1 << 12
     CMD_NO_AUTH = 1 << 13
     CMD_MAY_REPLICATE = 1 << 14
+    CMD_NO_MULTI = 1 << 20
+    CMD_SUBSCRIBER = 1 << 24            # allowed to a subscriber that speaks RESP2
+    CMD_UNQUEUED = 1 << 25              # executed at once within MULTI
     CMD_PYTHON = 1 << 30
+
+    # server_t.output_limits, by what a client is
+    LIMIT_NORMAL = 0
+    LIMIT_PUBSUB = 1
+    NLIMITS = 2
 
     CMD_NAME_MAX = 64
     LATENCY_BUCKETS = 480               # see engine/stats.pyx
@@ -117,6 +132,8 @@ cdef struct output_limit_t:
 cdef struct server_t:
     keyspace_t *ks
     uint64_t dirty                      # changes of the data set since the start
+    uint32_t events                     # NOTIFY_*, what notify-keyspace-events names
+    bint is_in_exec                     # a transaction is executed: the clock stands still
     int64_t now_us                      # wall clock, as of the batch being executed
     int64_t now_ms
     out_pool_t pool
@@ -149,6 +166,7 @@ cdef struct server_t:
     bint is_hll_simd_off                # PFDEBUG SIMD
     bint is_rdb_compressed
     output_limit_t output_limit         # of normal clients
+    output_limit_t output_limits[NLIMITS]
     hash_limits_t hash_limits
     bint is_lazy_user_del
     bint is_lazy_user_flush
@@ -177,6 +195,11 @@ cdef struct server_t:
     size_t clients_nbytes               # sum of counted_nbytes
     int64_t peak_reset_ms               # the clients' out_peak is forgotten after it
     int64_t next_peak_reset_ms
+    void *watched                       # watched_t, engine/multi.pyx; or NULL
+    void *pubsub                        # pubsub_t, engine/pubsub.pyx; or NULL
+    # free what client_t.multi and .subscriber hold; set with the first such state
+    void (*forget_multi)(client_t *c) noexcept nogil
+    void (*forget_subscriber)(client_t *c) noexcept nogil
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:
@@ -211,6 +234,10 @@ cdef struct client_t:
     void *blocked                       # block_t, engine/blocking.pyx; or NULL
     void (*forget_blocked)(client_t *c) noexcept nogil  # ends it without a reply
     client_t *next_unblocked
+    out_t *pushes                       # while its command runs: what is to follow it
+    # --- transaction and subscriptions
+    void *multi                         # multi_t, engine/multi.pyx; or NULL
+    void *subscriber                    # subscriber_t, engine/pubsub.pyx; or NULL
     # --- identity
     blob_t *name
     blob_t *lib_name
@@ -263,5 +290,5 @@ cdef inline int client_db_id(const client_t *c) noexcept nogil:
     return c.db.id
 
 cdef inline void mark_dirty(client_t *c, uint64_t changes) noexcept nogil:
-    """Say that the command changed the data set."""
+    """Count changes that are of no single key; for the others, see engine.changed."""
     c.srv.dirty += changes

@@ -34,7 +34,9 @@ cdef enum:
 
 
 cdef void server_update_clock(server_t *srv) noexcept nogil:
-    """Take the wall clock."""
+    """Take the wall clock, unless a transaction is executed: no key expires in it."""
+    if srv.is_in_exec:
+        return
     srv.now_us = clock_wall_us()
     srv.now_ms = srv.now_us // 1000
     ks_set_clock(srv.ks, srv.now_ms)
@@ -102,8 +104,17 @@ cdef void client_stop_monitor(client_t *c) noexcept nogil:
         c.srv.watch &= ~WATCH_MONITORS
 
 
+cdef void _forget(client_t *c) noexcept nogil:
+    """End a client's transaction and subscriptions."""
+    if c.multi != NULL:
+        c.srv.forget_multi(c)
+    if c.subscriber != NULL:
+        c.srv.forget_subscriber(c)
+
+
 cdef void client_free(client_t *c) noexcept nogil:
     """Free a client that is in no list; its socket is closed."""
+    _forget(c)
     if c.release != NULL:
         c.release(c)
     if c.blocked != NULL:
@@ -159,6 +170,7 @@ cdef void client_select(client_t *c, int index) noexcept nogil:
 cdef void client_reset(client_t *c) noexcept nogil:
     """Put a client back into the state of a new connection, as RESET does."""
     client_stop_monitor(c)
+    _forget(c)
     c.flags &= ~(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP
                  | CLIENT_NO_TOUCH | CLIENT_NO_EVICT | CLIENT_AUTHENTICATED)
     if c.srv.password == NULL:
@@ -187,7 +199,8 @@ cdef void client_queue_unblocked(client_t *c) noexcept nogil:
 
 cdef bint client_check_output_limit(client_t *c) noexcept nogil:
     """Close a client that lets too much wait, at once or for too long."""
-    cdef output_limit_t *limit = &c.srv.output_limit
+    cdef output_limit_t *limit = &c.srv.output_limits[
+        LIMIT_PUBSUB if c.flags & CLIENT_PUBSUB else LIMIT_NORMAL]
     cdef size_t n
     if limit.hard_nbytes == 0 and limit.soft_nbytes == 0:
         return False

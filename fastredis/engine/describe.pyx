@@ -16,14 +16,25 @@ from fastredis.core.blob cimport blob_t
 from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_DIRTY_CAS,
     CLIENT_FAKE,
     CLIENT_MONITOR,
+    CLIENT_MULTI,
     CLIENT_NO_EVICT,
     CLIENT_NO_TOUCH,
+    CLIENT_PUBSUB,
     CLIENT_TRANSPORT,
     CLIENT_UNIX_SOCKET,
     CLIENT_WANT_WRITE,
     client_nbytes,
+)
+from fastredis.engine.multi cimport multi_len, multi_nbytes, watch_len
+from fastredis.engine.pubsub cimport (
+    PUBSUB_CHANNEL,
+    PUBSUB_PATTERN,
+    PUBSUB_SHARD,
+    pubsub_client_nbytes,
+    pubsub_count,
 )
 from fastredis.resp.parser cimport partial_nbytes
 from fastredis.resp.writer cimport out_block_t, out_nbytes, out_pending, out_seal
@@ -84,7 +95,13 @@ cdef dict client_describe(client_t *c):
         "obl": first,
         "oll": nblocks,
         "omem": memory if nblocks else 0,
-        "memory": client_nbytes(c),
+        "memory": client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c),
+        "multi": multi_len(c) if c.flags & CLIENT_MULTI else -1,
+        "multi_memory": multi_nbytes(c),
+        "watch": watch_len(c),
+        "sub": pubsub_count(c, PUBSUB_CHANNEL),
+        "psub": pubsub_count(c, PUBSUB_PATTERN),
+        "ssub": pubsub_count(c, PUBSUB_SHARD),
         "argv_memory": _argv_memory(c),
         "cmd": "NULL" if c.last_cmd == NULL else _text(c.last_cmd.name),
         "lib_name": _blob_text(c.lib_name),
@@ -94,6 +111,9 @@ cdef dict client_describe(client_t *c):
         "net_out": c.net_out,
         "is_blocked": bool(c.flags & CLIENT_BLOCKED),
         "is_unix": bool(c.flags & CLIENT_UNIX_SOCKET),
+        "is_multi": bool(c.flags & CLIENT_MULTI),
+        "is_dirty": bool(c.flags & CLIENT_DIRTY_CAS),
+        "is_pubsub": bool(c.flags & CLIENT_PUBSUB),
         "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
         "is_no_evict": bool(c.flags & CLIENT_NO_EVICT),
         "is_monitor": bool(c.flags & CLIENT_MONITOR),

@@ -28,6 +28,9 @@ cdef extern from *:
     #define ERR_HASH_NOT_FLOAT "ERR hash value is not a float"
     #define ERR_VALUE_NAN "ERR value is NaN or Infinity"
     #define ERR_VALUE_RANGE "ERR value is out of range"
+    #define ERR_NOT_IN_MULTI "ERR Command not allowed inside a transaction"
+    #define ERR_EXEC_ABORT \
+        "EXECABORT Transaction discarded because of previous errors."
     #endif
     """
     const char *ERR_SYNTAX
@@ -50,3 +53,5 @@ cdef extern from *:
     const char *ERR_HASH_NOT_FLOAT
     const char *ERR_VALUE_NAN
     const char *ERR_VALUE_RANGE
+    const char *ERR_NOT_IN_MULTI
+    const char *ERR_EXEC_ABORT

@@ -15,6 +15,14 @@ what was prefetched is still there. What is read into a batch is only executed w
 the client lives: a request may close it, or change how the next ones are to be parsed
 (authentication lifts the parser's limits, so a batch is one request before it).
 
+Most clients are in none of the states that want a request treated otherwise, and one
+test of their flags says so:
+
+    REPLY_OFF, SKIP   the reply is written apart, and dropped
+    MULTI             the request is checked, copied and queued
+    PUBSUB            in RESP2 only a few commands are allowed; and what is published
+                      to the client by its own command is to follow the reply
+
 Threads: the thread that executes commands, without the GIL.
 """
 from fastredis.core.clock cimport clock_cycles, clock_ticks_ns
@@ -27,16 +35,23 @@ from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSE_ASAP,
+    CLIENT_DENY_BLOCKING,
+    CLIENT_DIRTY_EXEC,
+    CLIENT_MULTI,
     CLIENT_NO_TOUCH,
     CLIENT_PROTOCOL_ERROR,
+    CLIENT_PUBSUB,
     CLIENT_REPLY_OFF,
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
     CMD_ADMIN,
     CMD_FAST,
     CMD_NO_AUTH,
+    CMD_NO_MULTI,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
+    CMD_SUBSCRIBER,
+    CMD_UNQUEUED,
     WATCH_MONITORS,
     WATCH_PAUSE,
     WATCH_SIZES,
@@ -51,10 +66,25 @@ from fastredis.engine.cmdlog cimport (
     CMDLOG_SLOW,
     cmdlog_add,
 )
-from fastredis.engine.errors cimport ERR_NO_AUTH
+from fastredis.engine.errors cimport ERR_NO_AUTH, ERR_NOT_IN_MULTI
 from fastredis.engine.monitor cimport monitor_feed
+from fastredis.engine.multi cimport (
+    multi_args_nbytes,
+    multi_at,
+    multi_end,
+    multi_len,
+    multi_queue,
+    queued_t,
+    watch_clear,
+)
 from fastredis.engine.pause cimport pause_postpones
-from fastredis.engine.reply cimport reply_error, reply_error_len, reply_wrong_arity
+from fastredis.engine.reply cimport (
+    reply_array,
+    reply_error,
+    reply_error_len,
+    reply_simple,
+    reply_wrong_arity,
+)
 from fastredis.engine.spikes cimport spike_add
 from fastredis.engine.stats cimport latency_record
 from fastredis.engine.table cimport cmd_find, cmd_find_sub, cmd_table_t
@@ -79,6 +109,7 @@ from fastredis.resp.writer cimport (
 )
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdio cimport snprintf
+from libc.string cimport strcmp
 
 cdef extern from *:
     """
@@ -89,6 +120,7 @@ cdef extern from *:
 cdef enum:
     BATCH_MAX = 32
     MUTED = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT
+    SPECIAL = MUTED | CLIENT_MULTI | CLIENT_PUBSUB
     CLOSING = CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
     STOPPING = CLOSING | CLIENT_BLOCKED
     UNKNOWN_ARGS_SHOWN = 128
@@ -203,17 +235,13 @@ cdef void _note_unusual(
             cmdlog_add(c, CMDLOG_LARGE_REPLY, n)
 
 
-cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
-    """Check and execute c.argv; start and the result are readings of the counter."""
+cdef inline uint64_t _call(client_t *c, uint64_t start) noexcept nogil:
+    """Execute c.argv; start and the result are readings of the counter."""
     cdef server_t *srv = c.srv
     cdef cmd_t *cmd = c.cmd
     cdef const char *pos = c.out.pos
     cdef size_t nsealed = c.out.nsealed
     cdef uint64_t end
-    c.error_count = 0
-    if fr_unlikely(_is_refused(c)):
-        return clock_cycles()
-    c.last_cmd = cmd
     cmd.fn(c)
     end = clock_cycles()
     if fr_unlikely((end - start >= srv.slow_ticks) | (c.out.nsealed != nsealed)):
@@ -227,13 +255,71 @@ cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
     return end
 
 
+cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
+    """Check and execute c.argv."""
+    c.error_count = 0
+    if fr_unlikely(_is_refused(c)):
+        return clock_cycles()
+    c.last_cmd = c.cmd
+    return _call(c, start)
+
+
+cdef bint _is_refused_here(client_t *c) noexcept nogil:
+    """Reply an error and return True if the client's state forbids the request."""
+    cdef cmd_t *cmd = c.cmd
+    cdef char[256] text
+    cdef int n
+    if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:
+        reply_error(c, ERR_NOT_IN_MULTI)
+    elif c.flags & CLIENT_PUBSUB and c.out.resp == 2 and not cmd.flags & CMD_SUBSCRIBER:
+        n = snprintf(
+            text, sizeof(text),
+            b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
+            b"QUIT / RESET are allowed in this context", cmd.name)
+        reply_error_len(c, text, n)
+    else:
+        return False
+    cmd.rejected_calls += 1
+    return True
+
+
+cdef uint64_t _execute_or_queue(client_t *c, uint64_t start) noexcept nogil:
+    """Execute a request of a client that may be in a transaction or a subscriber."""
+    cdef cmd_t *cmd = c.cmd
+    if not c.flags & (CLIENT_MULTI | CLIENT_PUBSUB):
+        return _execute(c, start)
+    c.error_count = 0
+    if c.flags & CLIENT_MULTI and cmd != NULL and c.argc != 1 \
+            and strcmp(cmd.name, b"exec") == 0:
+        # EXEC that cannot be executed ends the transaction
+        reply_error(
+            c, b"EXECABORT Transaction discarded because of: wrong number of arguments "
+            b"for 'exec' command")
+        cmd.rejected_calls += 1
+        multi_end(c)
+        return clock_cycles()
+    if _is_refused(c) or _is_refused_here(c):
+        if c.flags & CLIENT_MULTI:
+            c.flags |= CLIENT_DIRTY_EXEC
+        return clock_cycles()
+    c.last_cmd = cmd
+    if not c.flags & CLIENT_MULTI or cmd.flags & CMD_UNQUEUED:
+        return _call(c, start)
+    multi_queue(c)
+    if multi_args_nbytes(c) > c.srv.query_buffer_limit:
+        c.srv.stats.query_limit_disconnections += 1
+        client_close(c)
+    reply_simple(c, b"QUEUED")
+    return clock_cycles()
+
+
 cdef uint64_t _execute_muted(client_t *c, uint64_t start) noexcept nogil:
     """Execute a request whose reply is dropped: CLIENT REPLY OFF and SKIP."""
     cdef out_t kept = c.out
     if c.flags & CLIENT_REPLY_SKIP_NEXT:
         c.flags = (c.flags & ~CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
     c.out = out_apart(&kept)
-    start = _execute(c, start)
+    start = _execute_or_queue(c, start)
     if c.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP):
         out_clear(&c.out)
     else:
@@ -245,10 +331,23 @@ cdef uint64_t _execute_muted(client_t *c, uint64_t start) noexcept nogil:
     return start
 
 
+cdef uint64_t _execute_special(client_t *c, uint64_t start) noexcept nogil:
+    """Execute a request of a client in one of the states of SPECIAL."""
+    cdef out_t pushes = out_apart(&c.out)
+    c.pushes = &pushes
+    if c.flags & MUTED:
+        start = _execute_muted(c, start)
+    else:
+        start = _execute_or_queue(c, start)
+    c.pushes = NULL
+    out_join(&c.out, &pushes)
+    return start
+
+
 cdef uint64_t _execute_watched(
     client_t *c, uint64_t start, size_t nbytes
 ) noexcept nogil:
-    """Execute a request that is looked at, or whose reply is dropped.
+    """Execute a request that is looked at, or of a client in a special state.
 
     nbytes: of the request.
     """
@@ -257,8 +356,8 @@ cdef uint64_t _execute_watched(
     cdef size_t pending = out_pending(&c.out)
     cdef bint is_executed
     c.last_cmd = NULL
-    if c.flags & MUTED:
-        start = _execute_muted(c, start)
+    if c.flags & SPECIAL:
+        start = _execute_special(c, start)
     else:
         start = _execute(c, start)
     is_executed = c.last_cmd != NULL
@@ -266,6 +365,8 @@ cdef uint64_t _execute_watched(
         c.last_cmd = before
         return start
     c.cmd = c.last_cmd
+    if c.flags & CLIENT_MULTI and not c.cmd.flags & CMD_UNQUEUED:
+        return start        # it was queued
     if nbytes >= srv.large_request_nbytes:
         cmdlog_add(c, CMDLOG_LARGE_REQUEST, nbytes)
     if srv.watch & WATCH_SIZES:
@@ -277,13 +378,45 @@ cdef uint64_t _execute_watched(
     return clock_cycles()
 
 
+cdef void engine_execute_queued(client_t *c) noexcept nogil:
+    """Execute the client's queue; an error in one request does not stop the next."""
+    cdef slice_t *argv = c.argv
+    cdef int argc = c.argc
+    cdef cmd_t *cmd = c.cmd
+    cdef const queued_t *q
+    cdef int i, n = multi_len(c)
+    cdef uint64_t now = clock_cycles()
+    watch_clear(c)
+    c.has_key_hash = False
+    c.flags |= CLIENT_DENY_BLOCKING
+    c.srv.is_in_exec = True
+    reply_array(c, n)
+    for i in range(n):
+        q = multi_at(c, i)
+        c.cmd = q.cmd
+        c.argv = q.argv
+        c.argc = q.argc
+        c.error_count = 0
+        now = _call(c, now)
+        if c.srv.watch & WATCH_MONITORS \
+                and not c.cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
+            monitor_feed(c)
+    c.srv.is_in_exec = False
+    c.flags &= ~CLIENT_DENY_BLOCKING
+    c.cmd = cmd
+    c.argv = argv
+    c.argc = argc
+    c.error_count = 0       # EXEC itself has not failed
+    multi_end(c)
+
+
 cdef void _rerun(client_t *c) noexcept nogil:
     """Execute c.argv again, for a client that waited for it."""
     cdef server_t *srv = c.srv
     cdef client_t *current = srv.current
     srv.current = c
-    if c.flags & MUTED:
-        _execute_muted(c, clock_cycles())
+    if c.flags & SPECIAL:
+        _execute_special(c, clock_cycles())
     else:
         _execute(c, clock_cycles())
     srv.current = current
@@ -395,7 +528,7 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             c.cmd = r.cmd
             c.first_key_hash = r.hash
             c.has_key_hash = r.has_key
-            if fr_likely(not (c.flags & MUTED | srv.watch | is_large)):
+            if fr_likely(not (c.flags & SPECIAL | srv.watch | is_large)):
                 now = _execute(c, now)
             else:
                 if srv.watch & WATCH_PAUSE and pause_postpones(c):

@@ -37,13 +37,34 @@ from fastredis.engine.blocking cimport (
     blocking_has_deadlines,
     blocking_nkeys,
 )
+from fastredis.engine.changed cimport (
+    NOTIFY_EVICTED,
+    NOTIFY_EXPIRED,
+    NOTIFY_GENERIC,
+    NOTIFY_HASH,
+    NOTIFY_KEYEVENT,
+    NOTIFY_KEYSPACE,
+    NOTIFY_KEY_MISS,
+    NOTIFY_LIST,
+    NOTIFY_MODULE,
+    NOTIFY_NEW,
+    NOTIFY_SET,
+    NOTIFY_STREAM,
+    NOTIFY_STRING,
+    NOTIFY_ZSET,
+    changed_set_events,
+    changed_start,
+)
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
     CLIENT_MONITOR,
     WATCH_SIZES,
+    LIMIT_NORMAL,
+    LIMIT_PUBSUB,
     client_check_output_limit,
     client_close,
     client_free,
@@ -52,6 +73,7 @@ from fastredis.engine.client cimport (
     client_new,
     client_select,
     client_trim,
+    output_limit_t,
     server_t,
     server_update_clock,
 )
@@ -70,6 +92,15 @@ from fastredis.engine.describe cimport client_describe
 from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
 from fastredis.engine.pause cimport PAUSE_NONE, pause_check
 from fastredis.engine.spikes cimport spike_add, spike_free
+from fastredis.engine.multi cimport watch_free, watch_nclients, watch_nkeys
+from fastredis.engine.pubsub cimport (
+    PUBSUB_CHANNEL,
+    PUBSUB_PATTERN,
+    PUBSUB_SHARD,
+    pubsub_free,
+    pubsub_nchannels,
+    pubsub_nclients,
+)
 from fastredis.engine.stats cimport error_counts_t
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
@@ -112,7 +143,7 @@ from fastredis.resp.writer cimport (
     out_pool_free,
     out_seal,
 )
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset, strncpy
 
 import hiredis
@@ -139,6 +170,25 @@ cdef extern from *:
     const int fr_compiler[3]
 
 cdef object _ReplyError = ReplyError
+
+cdef dict _EVENT_CLASSES = {
+    "K": NOTIFY_KEYSPACE,
+    "E": NOTIFY_KEYEVENT,
+    "g": NOTIFY_GENERIC,
+    "$": NOTIFY_STRING,
+    "l": NOTIFY_LIST,
+    "s": NOTIFY_SET,
+    "h": NOTIFY_HASH,
+    "z": NOTIFY_ZSET,
+    "x": NOTIFY_EXPIRED,
+    "e": NOTIFY_EVICTED,
+    "t": NOTIFY_STREAM,
+    "m": NOTIFY_KEY_MISS,
+    "d": NOTIFY_MODULE,
+    "n": NOTIFY_NEW,
+    "A": NOTIFY_GENERIC | NOTIFY_STRING | NOTIFY_LIST | NOTIFY_SET | NOTIFY_HASH
+    | NOTIFY_ZSET | NOTIFY_EXPIRED | NOTIFY_EVICTED | NOTIFY_STREAM | NOTIFY_MODULE,
+}
 
 
 cdef str _text(const char *s):
@@ -173,6 +223,7 @@ cdef class Engine:
         self.commands = CommandTable()
         self.srv.commands = self.commands.table
         self.server = None
+        changed_start(&self.srv)
         server_update_clock(&self.srv)
 
     def __dealloc__(self):
@@ -180,6 +231,8 @@ cdef class Engine:
         if self.fake != NULL:
             client_free(self.fake)
         blocking_free(&self.srv)
+        watch_free(&self.srv)
+        pubsub_free(&self.srv)
         ks_free(self.srv.ks)
         out_pool_free(&self.srv.pool)
         argv_free(&self.srv.argv)
@@ -249,11 +302,24 @@ cdef class Engine:
         cdef bytes text = version.encode("ascii")
         strncpy(self.srv.redis_version, text, sizeof(self.srv.redis_version) - 1)
 
-    def set_output_limit(self, hard, soft, seconds):
-        """Limit the pending reply of normal clients: bytes, bytes, seconds; 0: none."""
-        self.srv.output_limit.hard_nbytes = hard
-        self.srv.output_limit.soft_nbytes = soft
-        self.srv.output_limit.soft_ms = <int64_t>seconds * 1000
+    def set_output_limit(self, str kind, hard, soft, seconds):
+        """Limit what may wait for a client of a kind, which is normal or pubsub.
+
+        hard, soft: bytes; soft: for so many seconds. 0: no limit.
+        """
+        cdef output_limit_t *limit = &self.srv.output_limits[
+            LIMIT_PUBSUB if kind == "pubsub" else LIMIT_NORMAL]
+        limit.hard_nbytes = hard
+        limit.soft_nbytes = soft
+        limit.soft_ms = <int64_t>seconds * 1000
+
+    def set_events(self, str letters):
+        """Publish the keyspace events that the letters of notify-keyspace-events name.
+        """
+        cdef uint32_t events = 0
+        for letter in letters:
+            events |= _EVENT_CLASSES[letter]
+        changed_set_events(&self.srv, events)
 
     def set_command_logs(self, slow, large_request, large_reply, spike_ms):
         """Say which commands are logged: (threshold, length of the log), each.
@@ -367,10 +433,13 @@ cdef class Engine:
         is_spare = self.nested == 0
         if is_spare:
             if self.fake == NULL:
-                self.fake = client_new(&self.srv, CLIENT_FAKE | CLIENT_AUTHENTICATED)
+                self.fake = client_new(
+                    &self.srv,
+                    CLIENT_FAKE | CLIENT_AUTHENTICATED | CLIENT_DENY_BLOCKING)
             c = self.fake
         else:
-            c = client_new(&self.srv, CLIENT_FAKE | CLIENT_AUTHENTICATED)
+            c = client_new(
+                &self.srv, CLIENT_FAKE | CLIENT_AUTHENTICATED | CLIENT_DENY_BLOCKING)
         argv = <slice_t *>zmalloc(n * sizeof(slice_t))
         for i in range(n):
             argv[i].ptr = PyBytes_AS_STRING(raw[i])
@@ -385,7 +454,7 @@ cdef class Engine:
                 if is_spare:
                     server_update_clock(&self.srv)
                 engine_execute(c)
-                if is_spare:
+                if is_spare and self.srv.current == NULL:
                     engine_serve_blocked(&self.srv)
             reply = _take_reply(c)
         finally:
@@ -588,6 +657,12 @@ cdef class Engine:
             "allocator": _text(zmem_name()),
             "reply_blocks": self.srv.pool.nblocks,
             "clients": self.srv.nclients,
+            "watching_clients": watch_nclients(&self.srv),
+            "watched_keys": watch_nkeys(&self.srv),
+            "pubsub_clients": pubsub_nclients(&self.srv),
+            "pubsub_channels": pubsub_nchannels(&self.srv, PUBSUB_CHANNEL),
+            "pubsub_patterns": pubsub_nchannels(&self.srv, PUBSUB_PATTERN),
+            "pubsub_shard_channels": pubsub_nchannels(&self.srv, PUBSUB_SHARD),
         }
 
     @property
@@ -702,7 +777,8 @@ cdef void _check_clients(server_t *srv) noexcept nogil:
             c = c.next
         c = srv.clients
     if srv.idle_timeout_ms == 0 and srv.nquery_buffers == 0 \
-            and srv.output_limit.soft_nbytes == 0:
+            and srv.output_limits[LIMIT_NORMAL].soft_nbytes == 0 \
+            and pubsub_nclients(srv) == 0:
         return
     while c != NULL:
         following = c.next

@@ -42,6 +42,16 @@ cdef struct db_t:
     subexpire_t *sub        # expiries of fields of hashes; NULL: none
     int id
 
+# Called with a key whose bytes are valid during the call; must not write the key.
+ctypedef void (*db_key_fn)(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil
+
+# What the layers above want to hear of what happens here by itself. NULL: nothing.
+cdef struct notify_hooks_t:
+    void *ctx
+    db_key_fn expired       # its time has passed, it is about to be deleted
+    db_key_fn created       # it is there, and was not before
+    db_key_fn missed        # a reader looked for it in vain
+
 # What all databases of a server share.
 cdef struct keyspace_t:
     db_t *dbs
@@ -54,12 +64,18 @@ cdef struct keyspace_t:
     bint is_no_touch        # reads leave the access time alone
     int expire_db           # the database whose turn ks_expire_cycle takes next
     rand_t rand
+    notify_hooks_t hooks
     # counters
     uint64_t hits
     uint64_t misses
     uint64_t expired_keys
     uint64_t expired_active
     uint64_t expired_fields
+
+cdef enum db_state_t:
+    DB_ABSENT = 0
+    DB_LIVE = 1
+    DB_EXPIRED = 2          # still stored, but its time has passed
 
 cdef keyspace_t *ks_new(int ndbs) noexcept nogil
 cdef void ks_free(keyspace_t *ks) noexcept nogil
@@ -74,6 +90,10 @@ cdef void ks_swap(keyspace_t *ks, int a, int b) noexcept nogil
 cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil
 cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil  # touches
 cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil        # neither
+# count a miss of a reader that used db_peek
+cdef void db_missed(db_t *db, const dbkey_t *key) noexcept nogil
+# the same without deleting one whose time has passed
+cdef db_state_t db_state(const db_t *db, const dbkey_t *key) noexcept nogil
 # bring the key's cache lines near: bucket first, then the object
 cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil
 cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil

@@ -291,8 +291,8 @@ cdef void _fire_visit(void *ctx, void *entry) noexcept nogil:
         return
     key.ptr = obj_key(o, &key.len)
     key.hash = keyhash(key.ptr, key.len)
-    db.ks.expired_keys += 1
     db.ks.expired_active += 1
+    _count_expired(db, &key)
     _remove(db, _locate(db, &key), key.hash, db.ks.is_lazy_expire)
 
 
@@ -430,6 +430,28 @@ cdef inline void _forget_fields(db_t *db, obj_t *o) noexcept nogil:
         subexpire_forget(db.sub, sub)
 
 
+# --- What is told to the layers above ---------------------------------------------
+
+
+cdef void _count_expired(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Note that a key goes because its time has passed; it is still there."""
+    db.ks.expired_keys += 1
+    if db.ks.hooks.expired != NULL:
+        db.ks.hooks.expired(db.ks.hooks.ctx, db, key)
+
+
+cdef inline void _created(db_t *db, const dbkey_t *key) noexcept nogil:
+    if fr_unlikely(db.ks.hooks.created != NULL):
+        db.ks.hooks.created(db.ks.hooks.ctx, db, key)
+
+
+cdef void db_missed(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Note that a reader looked for a key in vain."""
+    db.ks.misses += 1
+    if fr_unlikely(db.ks.hooks.missed != NULL):
+        db.ks.hooks.missed(db.ks.hooks.ctx, db, key)
+
+
 # --- Find -------------------------------------------------------------------------
 
 
@@ -464,7 +486,7 @@ cdef void _expire_now(db_t *db, const dbkey_t *key) noexcept nogil:
     """Delete a key that a reader found to be past its time, if that is allowed."""
     if db.ks.is_expire_paused:
         return
-    db.ks.expired_keys += 1
+    _count_expired(db, key)
     _remove(db, _locate(db, key), key.hash, db.ks.is_lazy_expire)
 
 
@@ -481,7 +503,7 @@ cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil:
     """Return the key's object for a reader."""
     cdef obj_t *o = db_peek(db, key)
     if o == NULL:
-        db.ks.misses += 1
+        db_missed(db, key)
         return NULL
     db.ks.hits += 1
     if not db.ks.is_no_touch:
@@ -495,6 +517,14 @@ cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil:
     if o != NULL and not db.ks.is_no_touch:
         obj_set_lru(o, db.ks.lru_clock)
     return o
+
+
+cdef db_state_t db_state(const db_t *db, const dbkey_t *key) noexcept nogil:
+    """Return whether a key is there, without a trace and without deleting it."""
+    cdef const obj_t *o = _find(db, key)
+    if o == NULL:
+        return DB_ABSENT
+    return DB_EXPIRED if _is_expired(db, o) else DB_LIVE
 
 
 cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil:
@@ -526,6 +556,7 @@ cdef obj_t *_put(
     obj_set_lru(o, db.ks.lru_clock)
     if pos.bucket == NULL:
         ht_insert(db.keys, o, key.hash)
+        _created(db, key)
     else:
         old = <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
         o.flags |= old.flags & (OBJ_F_LAG | OBJ_F_WHEEL)
@@ -548,15 +579,20 @@ cdef inline int64_t _expire_before(const obj_t *old) noexcept nogil:
     return OBJ_NO_EXPIRE if old == NULL else obj_expire_ms(old)
 
 
+cdef void _replace_expired(db_t *db, const dbkey_t *key) noexcept nogil:
+    """Note that what was found there had expired: what is put there is a new key."""
+    _count_expired(db, key)
+    _created(db, key)
+
+
 cdef inline int64_t _expire_after(
-    db_t *db, int64_t before, int64_t expire_ms
+    db_t *db, const dbkey_t *key, int64_t before, int64_t expire_ms
 ) noexcept nogil:
     """Return the expiry that the caller of a db_set function asked for."""
-    if expire_ms != DB_KEEP_TTL:
-        return expire_ms
-    if before != OBJ_NO_EXPIRE and before <= db.ks.now_ms:
-        return OBJ_NO_EXPIRE    # it had expired: what is set now is a new key
-    return before
+    if fr_unlikely(before != OBJ_NO_EXPIRE and before <= db.ks.now_ms):
+        _replace_expired(db, key)
+        before = OBJ_NO_EXPIRE
+    return before if expire_ms == DB_KEEP_TTL else expire_ms
 
 
 cdef obj_t *_reuse(
@@ -580,7 +616,7 @@ cdef obj_t *db_set_int(
     cdef ht_pos_t pos = _locate(db, key)
     cdef obj_t *old = _old(db, pos)
     cdef int64_t before = _expire_before(old)
-    cdef int64_t after = _expire_after(db, before, expire_ms)
+    cdef int64_t after = _expire_after(db, key, before, expire_ms)
     if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_INT << 4):
         obj_set_int(old, value)
         return _reuse(db, key, pos, old, before, after)
@@ -606,7 +642,7 @@ cdef obj_t *db_set_text(
     cdef ht_pos_t pos = _locate(db, key)
     cdef obj_t *old = _old(db, pos)
     cdef int64_t before = _expire_before(old)
-    cdef int64_t after = _expire_after(db, before, expire_ms)
+    cdef int64_t after = _expire_after(db, key, before, expire_ms)
     if old != NULL and obj_overwrite_bytes(old, value, nbytes):
         return _reuse(db, key, pos, old, before, after)
     return _put(db, key, pos,
@@ -619,7 +655,7 @@ cdef obj_t *db_set_pointer(
     """Set a key to a value of any type, which is consumed."""
     cdef ht_pos_t pos = _locate(db, key)
     cdef int64_t before = _expire_before(_old(db, pos))
-    cdef int64_t after = _expire_after(db, before, expire_ms)
+    cdef int64_t after = _expire_after(db, key, before, expire_ms)
     return _put(db, key, pos,
                 obj_new_pointer(key.ptr, key.len, type, enc, value, after),
                 before, after)
@@ -633,7 +669,7 @@ cdef obj_t *db_set_blob(
     cdef obj_t *old = _old(db, pos)
     cdef obj_t *o
     cdef int64_t before = _expire_before(old)
-    cdef int64_t after = _expire_after(db, before, expire_ms)
+    cdef int64_t after = _expire_after(db, key, before, expire_ms)
     if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_BLOB << 4):
         blob_release(<blob_t *>obj_pointer(old))
         obj_set_pointer(old, value)
@@ -654,7 +690,7 @@ cdef bint _delete(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil:
         return False
     was_expired = _is_expired(db, _old(db, pos))
     if was_expired:
-        db.ks.expired_keys += 1
+        _count_expired(db, key)
     _remove(db, pos, key.hash, is_lazy)
     return not was_expired
 
@@ -741,11 +777,14 @@ cdef void _install(
     if pos.bucket != NULL:
         if before != OBJ_NO_EXPIRE:
             db.nexpires -= 1
+            if before <= db.ks.now_ms:
+                _count_expired(db, key)
         _forget_fields(db, _old(db, pos))
         _dispose(_old(db, pos), True)
         ht_replace(pos, o)
     else:
         ht_insert(db.keys, o, key.hash)
+    _created(db, key)       # also if it replaces another, as in Redis
     _expire_changed(db, o, key.hash, OBJ_NO_EXPIRE, expire_ms)
     if obj_type(o) != OBJ_STRING:
         db_subexpire_changed(db, key, o)

@@ -190,6 +190,10 @@ cdef void conn_end_round(server_t *srv) noexcept nogil:
 
 
 def end_round(Engine engine):
-    """Do so for what was not read from a socket: timers, calls within the process."""
-    with nogil:
-        conn_end_round(&engine.srv)
+    """Do so for what was not read from a socket: timers, calls within the process.
+
+    Nothing is done while a client's command runs: its own round goes on.
+    """
+    if engine.srv.current == NULL:
+        with nogil:
+            conn_end_round(&engine.srv)

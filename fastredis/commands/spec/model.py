@@ -64,6 +64,8 @@ NO_MULTI: Final = 1 << 20  # not inside MULTI
 ALLOW_BUSY: Final = 1 << 21  # allowed while a script has run too long
 MOVABLEKEYS: Final = 1 << 22  # derived: first/last/step cannot find all keys
 TOUCHES_ARBITRARY_KEYS: Final = 1 << 23  # reads keys that are not arguments
+SUBSCRIBER: Final = 1 << 24  # allowed to a subscriber that speaks RESP2
+UNQUEUED: Final = 1 << 25  # executed at once within MULTI
 
 # The flags that COMMAND INFO names, in its order; the others are internal.
 FLAG_NAMES: Final = (
