@@ -15,7 +15,8 @@ DIRTY_CAS, and ends all watches of these clients: there is nothing more to learn
 them. So the next change of a hot key costs one look-up that finds nothing.
 
 A key that has expired when it is watched is deleted then, so an expired one found later
-expired meanwhile, which is a change.
+expired meanwhile, which is a change. Only SWAPDB can bring one that was expired before;
+that is what is_stale is for.
 
 The table is there while any key is watched; so is CHANGE_WATCHED in server_t.change_hooks.
 
@@ -39,7 +40,14 @@ from fastredis.engine.client cimport (
     CLIENT_MULTI,
     CHANGE_WATCHED,
 )
-from fastredis.keyspace.db cimport DB_ABSENT, DB_EXPIRED, DB_LIVE, db_peek, db_state
+from fastredis.keyspace.db cimport (
+    DB_ABSENT,
+    DB_EXPIRED,
+    DB_LIVE,
+    db_peek,
+    db_state,
+    db_state_t,
+)
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -50,6 +58,7 @@ cdef enum:
 cdef struct watched_key_t:
     watch_t *first
     int db
+    bint is_stale               # what is stored there has always counted as absent
     uint64_t hash
     size_t len
     char name[1]
@@ -229,6 +238,7 @@ cdef void watch_add(client_t *c, const dbkey_t *key) noexcept nogil:
         k = <watched_key_t *>zmalloc(sizeof(watched_key_t) + key.len)
         k.first = NULL
         k.db = c.db.id
+        k.is_stale = False
         k.hash = key.hash
         k.len = key.len
         memcpy(k.name, key.ptr, key.len)
@@ -291,7 +301,8 @@ cdef void watch_expire(client_t *c) noexcept nogil:
         key.ptr = w.key.name
         key.len = w.key.len
         key.hash = w.key.hash
-        if db_state(&c.srv.ks.dbs[w.key.db], &key) == DB_EXPIRED:
+        if not w.key.is_stale and \
+                db_state(&c.srv.ks.dbs[w.key.db], &key) == DB_EXPIRED:
             c.flags |= CLIENT_DIRTY_CAS
             watch_clear(c)
             return
@@ -310,6 +321,9 @@ cdef void watch_touch(server_t *srv, db_t *db, const dbkey_t *key) noexcept nogi
     cdef watch_t *w
     cdef bint is_last
     if k == NULL:
+        return
+    if k.is_stale and db_state(db, key) == DB_EXPIRED:
+        k.is_stale = False      # it goes: absent before and after
         return
     while True:
         w = k.first
@@ -331,16 +345,20 @@ cdef struct sweep_t:
 
 cdef void _sweep_visit(void *ctx, void *entry) noexcept nogil:
     cdef sweep_t *s = <sweep_t *>ctx
-    cdef const watched_key_t *k = <const watched_key_t *>entry
+    cdef watched_key_t *k = <watched_key_t *>entry
     cdef watch_t *w = k.first
     cdef dbkey_t key
-    cdef bint is_there
+    cdef db_state_t before, after = DB_ABSENT
     key.ptr = k.name
     key.len = k.len
     key.hash = k.hash
-    # one that has expired, but is still there, did so since it was watched
-    is_there = db_state(s.db, &key) != DB_ABSENT
-    if not is_there and (s.other == NULL or db_state(s.other, &key) != DB_LIVE):
+    before = db_state(s.db, &key)
+    if before == DB_EXPIRED and k.is_stale:
+        before = DB_ABSENT
+    if s.other != NULL:
+        after = db_state(s.other, &key)
+    k.is_stale = after == DB_EXPIRED
+    if before == DB_ABSENT and after != DB_LIVE:
         return
     while w != NULL:
         if not w.c.flags & CLIENT_DIRTY_CAS:

@@ -86,12 +86,16 @@ def test_texts(spec: Command) -> None:
 def test_flags(spec: Command) -> None:
     reads, writes = spec.flags & model.READONLY, spec.flags & model.WRITE
     assert not (reads and writes)
-    if spec.keys:
+    routed = all(key_spec.flags & model.KEY_NOT_KEY for key_spec in spec.keys)
+    if spec.keys and not routed and spec.name != "WATCH":  # it looks at no value
         assert reads or writes
     for key_spec in spec.keys:
         kinds = key_spec.flags & (
             model.KEY_RO | model.KEY_RW | model.KEY_OW | model.KEY_RM
         )
+        if key_spec.flags & model.KEY_NOT_KEY:
+            assert kinds == 0
+            continue
         assert kinds.bit_count() == 1
         if kinds != model.KEY_RO:
             assert writes or spec.flags & model.MAY_REPLICATE
@@ -147,7 +151,8 @@ def test_key_arguments_and_key_specifications_belong_together(spec: Command) -> 
         found = {arg.key_spec for arg in args if arg.key_spec is not None}
         return found.union(*(used(arg.args) for arg in args))
 
-    assert used(spec.args) == set(range(len(spec.keys)))
+    named = {i for i, k in enumerate(spec.keys) if not k.flags & model.KEY_NOT_KEY}
+    assert used(spec.args) == named
 
 
 def test_python_handlers_of_a_family_are_complete() -> None:
