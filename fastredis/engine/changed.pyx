@@ -8,9 +8,9 @@ r"""What a change of a key sets off.
 
                 only if server_t.change_hooks is not 0
 
-Handlers call key_changed once for each change, with the event's name. So whatever has to
-know of changes is told here, and no handler is touched when that grows. As long as
-nobody wants to know, a change costs one addition and the test of one word.
+Handlers call key_changed once for each change, with the name of the event. So whatever
+has to know of changes is told here, and no handler is touched when that grows. As long
+as nobody wants to know, a change costs one addition and the test of one word.
 
 A notification is a message on one or two channels, which exist only by their names:
 

@@ -133,7 +133,7 @@ cdef struct server_t:
     keyspace_t *ks
     uint64_t dirty                      # changes of the data set since the start
     uint32_t events                     # NOTIFY_*, what notify-keyspace-events names
-    bint is_in_exec                     # a transaction is executed: the clock stands still
+    bint is_in_exec                     # in a transaction: the clock stands still
     int64_t now_us                      # wall clock, as of the batch being executed
     int64_t now_ms
     out_pool_t pool
