@@ -128,6 +128,7 @@ _OTHER_OPTIONS: Final = (
     "client-output-buffer-limit",
     "maxmemory",
     "maxmemory-clients",
+    "notify-keyspace-events",
     "requirepass",
 )
 
@@ -215,8 +216,6 @@ class Server:
         def apply(config: Config) -> None:
             for name in _ENGINE_OPTIONS:
                 self.engine.set_option(name, config[name])
-            normal = config["client-output-buffer-limit"]["normal"]
-            self.engine.set_output_limit(*normal)
             self.engine.set_command_logs(
                 (config["slowlog-log-slower-than"], config["slowlog-max-len"]),
                 (
@@ -252,12 +251,6 @@ class Server:
             for name in (option.name, *option.aliases)
         )
         for name in (*_ENGINE_OPTIONS, *_LOG_OPTIONS, *_OTHER_OPTIONS):
-        for name in (
-            *_ENGINE_OPTIONS,
-            "client-output-buffer-limit",
-            "notify-keyspace-events",
-            "requirepass",
-        ):
             self.config.on_change(name, apply)
         wanted = self.config["maxclients"]
         possible = self._raise_file_limit(wanted)

@@ -32,6 +32,7 @@ from fastredis.datatypes.t_list cimport (
     list_move,
     list_seek,
     list_text,
+)
 from fastredis.datatypes.t_set cimport (
     member_t,
     member_text,
@@ -228,6 +229,8 @@ cdef void _mix_list(unsigned char *digest, const obj_t *o) noexcept nogil:
         _mix(digest, s, n)
         more = list_move(&it, True)
     list_end(&it)
+
+
 cdef void _mix_string(unsigned char *digest, const obj_t *o) noexcept nogil:
     cdef char[STR_INT_MAX] digits
     cdef size_t n
@@ -249,11 +252,9 @@ cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     """Take in type, value and whether there is an expiry; not the key."""
     _mix_u32(digest, obj_type(o))
     if obj_type(o) == OBJ_STRING:
-        s = str_bytes(o, digits, &n)
-        _mix(digest, s, n)
+        _mix_string(digest, o)
     elif obj_type(o) == OBJ_LIST:
         _mix_list(digest, o)
-        _mix_string(digest, o)
     elif obj_type(o) == OBJ_SET:
         _add_members(digest, o)
     elif obj_type(o) == OBJ_HASH:

@@ -27,7 +27,6 @@ cdef enum:
     CLIENT_TRANSPORT = 1 << 12          # on a uvloop transport, not on the epoll set
     CLIENT_BLOCKED = 1 << 13            # waits for keys; its input is only kept
     CLIENT_UNBLOCKED = 1 << 14          # in srv.unblocked
-    CLIENT_DENY_BLOCKING = 1 << 15      # within EXEC: nothing waits
     CLIENT_MONITOR = 1 << 26            # is shown what the others execute
     CLIENT_NO_EVICT = 1 << 27           # not to be closed for the memory it takes
     CLIENT_PAUSED = 1 << 29             # CLIENT_BLOCKED because of CLIENT PAUSE

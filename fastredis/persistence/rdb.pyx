@@ -507,7 +507,7 @@ cdef obj_t *_get_list(rdb_in_t *src, int type, const server_t *srv) noexcept nog
     if status != C_OK:
         obj_free(o)
         return NULL
-    list_settle(o, &srv.list_limits, False)
+    list_settle(o, &srv.list_limits)
     return o
 
 
