@@ -15,6 +15,7 @@ USAGE = """\
 Usage: fastredis-server [/path/to/redis.conf] [--name value ...] [-]
        fastredis-server -v | --version
        fastredis-server -h | --help
+       fastredis-server --check-system
 
 Options are the directives of redis.conf with two dashes in front. A lone - as the first
 or the last argument reads directives from standard input. A variable FASTREDIS_<NAME>
@@ -32,7 +33,6 @@ Examples:
 
 NOT_SUPPORTED = {
     "--test-memory": "testing the memory of the machine",
-    "--check-system": "checking the system's settings",
     "--sentinel": "sentinel mode",
 }
 
@@ -50,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first in ("-h", "--help"):
         print(USAGE, end="")
         return 0
+    if first == "--check-system":
+        from fastredis.admin.syscheck import report
+
+        return report()
     for name in (first, *(a for a in arguments if a == "--sentinel")):
         if name in NOT_SUPPORTED:
             print(

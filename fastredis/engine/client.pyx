@@ -29,6 +29,9 @@ cdef enum:
     QUERY_BUFFER_MIN = 16 * 1024        # room left for a read
     QUERY_BUFFER_TRIM = 32 * 1024       # smaller ones are not worth a reallocation
     QUERY_BUFFER_IDLE_MS = 2000
+    # pending replies of a client that has not given the password: Redis's static
+    # buffer and a kilobyte more
+    UNAUTHENTICATED_OUT = 17 * 1024
 
 # --- Server -----------------------------------------------------------------------
 
@@ -202,6 +205,11 @@ cdef bint client_check_output_limit(client_t *c) noexcept nogil:
     cdef output_limit_t *limit = &c.srv.output_limits[
         LIMIT_PUBSUB if c.flags & CLIENT_PUBSUB else LIMIT_NORMAL]
     cdef size_t n
+    if not c.flags & CLIENT_AUTHENTICATED and \
+            out_pending(&c.out) > UNAUTHENTICATED_OUT:
+        c.srv.stats.output_limit_disconnections += 1
+        client_close(c)
+        return True
     if limit.hard_nbytes == 0 and limit.soft_nbytes == 0:
         return False
     n = out_pending(&c.out)

@@ -366,6 +366,27 @@ def test_bulk_up_to_the_limit_and_beyond(road: Road) -> None:
     assert road.connect().cmd("STRLEN", "key") == MIB
 
 
+def test_replies_that_wait_before_authentication(
+    fresh_road: Callable[..., Road],
+) -> None:
+    """Who has not given the password gets no memory by not reading."""
+    road = fresh_road(requirepass="secret")
+    client = road.connect()
+    request = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n" * 1000
+
+    def send_all() -> None:
+        for _ in range(10_000):  # 220 MB, if nobody closes it
+            client.send_raw(request)
+
+    with pytest.raises(ConnectionError):
+        send_all()
+    assert client.is_closed()
+    other = road.connect()
+    assert other.cmd("AUTH", "secret") == "OK"
+    other.send_raw(b"PING\r\n" * 20_000)
+    assert [other.read() for _ in range(20_000)] == ["PONG"] * 20_000
+
+
 def test_limits_before_authentication(fresh_road: Callable[..., Road]) -> None:
     road = fresh_road(requirepass="secret")
     no_auth = Error("NOAUTH Authentication required.")

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import syslog
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from fastredis.admin.log import LEVELS, WARNING, Logger, log_start, show_logo
 from fastredis.config.store import Config
+from support.server import find_genuine
 
 LINE = re.compile(
     r"^(\d+):([MSCX]) (\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d)\.\d{3} "
@@ -187,3 +192,140 @@ def test_start_without_arguments_warns(tmp_path: Path) -> None:
     last = lines(path)[-1]
     assert last[4] == "#"
     assert "no config file specified" in last[5]
+
+
+# --- Forms for programs ------------------------------------------------------------
+
+STAMPS = {
+    "legacy": r"\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3}",
+    "iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d",
+    "milliseconds": r"\d{13}",
+}
+DIFFICULT = 'say "hi" \\ to\tall\nlines \x01 \u00e9 \udcff \u2028'
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_json(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "log"
+    log = Logger(str(path), "debug", form="json", stamp=stamp)
+    for name in WRITERS:
+        getattr(log, name)(DIFFICULT)
+    records = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    assert [record["level"] for record in records] == list(WRITERS)
+    for record in records:
+        assert list(record) == ["pid", "role", "timestamp", "level", "message"]
+        assert record["pid"] == os.getpid()
+        assert record["role"] == "primary"
+        assert re.fullmatch(STAMPS[stamp], record["timestamp"])
+        assert record["message"] == DIFFICULT.replace("\udcff", "\ufffd")
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_logfmt(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "log"
+    log = Logger(str(path), role="S", form="logfmt", stamp=stamp)
+    log.warning('say "hi"\nto all')
+    pattern = (
+        rf"pid={os.getpid()} role=replica timestamp=\"{STAMPS[stamp]}\" "
+        r"level=warning message=\"say 'hi' to all\"\n"
+    )
+    assert re.fullmatch(pattern, path.read_text())
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_iso8601_names_the_instant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        path = tmp_path / "log"
+        before = time.time()
+        Logger(str(path), form="json", stamp="iso8601").notice("x")
+        stamp = datetime.fromisoformat(json.loads(path.read_text())["timestamp"])
+        assert before - 0.001 <= stamp.timestamp() <= time.time()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_forms_follow_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    config = Config({"logfile": path})
+    log = Logger.for_config(config)
+    log.notice("one")
+    config.set_many([("log-format", "json"), ("log-timestamp-format", "milliseconds")])
+    log.notice("two")
+    first, second = path.read_text().splitlines()
+    assert LINE.match(first)
+    record = json.loads(second)
+    assert record["message"] == "two"
+    assert abs(int(record["timestamp"]) / 1000 - time.time()) < 5
+
+
+def test_same_forms_as_valkey(tmp_path: Path) -> None:
+    """The same line, but for pid, time and what the log is about."""
+    program = find_genuine("valkey")
+    if program is None:
+        pytest.skip("no genuine valkey server here")
+    for form in ("logfmt", "json", "legacy"):
+        for stamp in STAMPS:
+            ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+            arguments = ["--log-format", form, "--log-timestamp-format", stamp]
+            arguments += ["--logfile", str(theirs), "--bind", "192.0.2.1"]
+            subprocess.run([program, *arguments], capture_output=True, timeout=20)
+            Logger(str(ours), form=form, stamp=stamp).notice("Configuration loaded")
+
+            def shape(path: Path) -> list[str]:
+                lines = path.read_text().splitlines()
+                return [
+                    re.sub(r"\d+", "0", re.sub(r"\b[A-Z][a-z]{2} \d{4}", "M 0", line))
+                    for line in lines
+                    if "Configuration loaded" in line
+                ]
+
+            assert shape(ours) == shape(theirs)
+            ours.unlink()
+            theirs.unlink()
+
+
+def test_syslog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr(syslog, "openlog", lambda *args: calls.append(args))
+    monkeypatch.setattr(syslog, "syslog", lambda *args: calls.append(args))
+    config = Config(
+        {
+            "logfile": tmp_path / "log",
+            "loglevel": "debug",
+            "syslog-enabled": True,
+            "syslog-ident": "mine",
+            "syslog-facility": "local3",
+        }
+    )
+    log = Logger.for_config(config)
+    for name in WRITERS:
+        getattr(log, name)(f"a {name}\0")
+    log.level = "warning"
+    log.notice("not this")
+    options = syslog.LOG_PID | syslog.LOG_NDELAY | syslog.LOG_NOWAIT
+    assert calls == [
+        ("mine", options, syslog.LOG_LOCAL3),
+        (syslog.LOG_DEBUG, "a debug "),
+        (syslog.LOG_INFO, "a verbose "),
+        (syslog.LOG_NOTICE, "a notice "),
+        (syslog.LOG_WARNING, "a warning "),
+    ]
+    assert len((tmp_path / "log").read_bytes().splitlines()) == 4
+
+
+def test_report_of_an_exception(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = Logger(str(path))
+    try:
+        raise RuntimeError("boom")
+    except RuntimeError as error:
+        log.report(error, "in a timer")
+    text = path.read_text()
+    start = text.index("=== REDIS BUG REPORT START: Cut & paste starting from here ===")
+    assert start < text.index("in a timer") < text.index("RuntimeError: boom")
+    assert text.index("RuntimeError") < text.index("=== REDIS BUG REPORT END.")
