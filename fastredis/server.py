@@ -34,6 +34,7 @@ import uvloop
 from fastredis.admin import process
 from fastredis.admin.log import Logger, log_start, show_logo
 from fastredis.admin.shutdown import refusal as shutdown_refusal
+from fastredis.admin.syscheck import warn_of_system
 from fastredis.commands.registry import bind, load_specs, table
 from fastredis.config.spec import OPTIONS, REDIS_VERSION, SENSITIVE
 from fastredis.config.store import Config, FatalConfigError
@@ -404,6 +405,8 @@ class Server:
         self.engine.startup_memory = self.engine.stats()["used_memory"]
         show_logo(self.log, self.config)
         self.log.notice("Server initialized")
+        if self._owns_process:
+            warn_of_system(self.log)
         listeners = self._listeners
         assert listeners is not None
         self._accept(listeners)
@@ -425,6 +428,7 @@ class Server:
             await self._stop.wait()
         finally:
             self._close()
+            await listeners.wait_closed()
 
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""
@@ -482,6 +486,10 @@ class Server:
         refusal = shutdown_refusal(options)
         if refusal:
             self.log.warning(f"{refusal}. Not shutting down on {name}.")
+            if self._owns_process:
+                from fastredis.admin import crash
+
+                crash.set_stopping(False)
             return
         self.shutdown()
 
@@ -494,7 +502,7 @@ class Server:
         if self._owns_process:
             from fastredis.admin import crash
 
-            crash.stopping()
+            crash.set_stopping(True)
             process.tell(self.config["supervised"], "STOPPING=1")
         self.exit_code = exit_code
         self.engine.stop_serving()

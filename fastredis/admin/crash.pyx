@@ -6,7 +6,7 @@ r"""Reports of crashes: what the log says before the process ends by a signal.
             '-- the default action: core dump, exit status as without a report
 
     SIGALRM   the watchdog: a round of the event loop takes too long; its stacks
-    SIGINT    the second one, while the server shuts down: the process ends at once
+    SIGINT    after another one or SIGTERM: the process ends at once
 
 The handlers run in the middle of anything, so they allocate nothing, take no lock and
 call into Python nowhere: they format into buffers on the stack and write. Of what the
@@ -69,7 +69,8 @@ cdef extern from *:
         volatile sig_atomic_t busy;
         pthread_t owner;                 /* the thread that writes the report */
         volatile sig_atomic_t is_stopping;
-        struct sigaction interrupt;      /* what SIGINT did before */
+        struct sigaction interrupt;      /* what SIGINT did before ... */
+        struct sigaction terminate;      /* ... and SIGTERM */
         void (*body)(void);              /* writes what the server knows */
     } crash = {.fd = -1};
 
@@ -273,16 +274,21 @@ cdef extern from *:
         errno = saved;
     }
 
+    /* SIGTERM and SIGINT: note that the server is told to end, which it may be too
+       busy to hear, and let the handler of before do the rest. */
     static void crash_on_interrupt(int number, siginfo_t *info, void *context) {
-        if (crash.is_stopping) {
+        struct sigaction *old =
+            number == SIGINT ? &crash.interrupt : &crash.terminate;
+        if (crash.is_stopping && number == SIGINT) {
             if (crash_open()) crash_line("You insist... exiting now.");
+            if (crash.pidfile[0]) unlink(crash.pidfile);
             _exit(1);
         }
-        if (crash.interrupt.sa_flags & SA_SIGINFO)
-            crash.interrupt.sa_sigaction(number, info, context);
-        else if (crash.interrupt.sa_handler != SIG_DFL
-                 && crash.interrupt.sa_handler != SIG_IGN)
-            crash.interrupt.sa_handler(number);
+        crash.is_stopping = 1;
+        if (old->sa_flags & SA_SIGINFO)
+            old->sa_sigaction(number, info, context);
+        else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
+            old->sa_handler(number);
     }
 
     static void crash_handle(
@@ -330,8 +336,9 @@ cdef extern from *:
     }
     static void crash_install_interrupt(void) {
         crash_handle(SIGINT, crash_on_interrupt, SA_RESTART, &crash.interrupt);
+        crash_handle(SIGTERM, crash_on_interrupt, SA_RESTART, &crash.terminate);
     }
-    static void crash_set_stopping(void) { crash.is_stopping = 1; }
+    static void crash_set_stopping(int value) { crash.is_stopping = value; }
     static void crash_arm(long ms) {
         struct itimerval timer;
         memset(&timer, 0, sizeof timer);
@@ -378,7 +385,7 @@ cdef extern from *:
     void crash_uninstall() noexcept nogil
     void crash_install_watchdog() noexcept nogil
     void crash_install_interrupt() noexcept nogil
-    void crash_set_stopping() noexcept nogil
+    void crash_set_stopping(int value) noexcept nogil
     void crash_arm(long ms) noexcept nogil
     void crash_write_stacks() noexcept nogil
     void crash_raw(const char *format, ...) noexcept nogil
@@ -527,13 +534,20 @@ def set_hides_data(bint wanted):
 
 
 def watch_interrupts():
-    """Let a second SIGINT end the process; the first goes to its handler of before."""
+    """Let SIGINT end the process at once if it has been told to end before.
+
+    Otherwise SIGTERM and SIGINT go to the handlers that they had.
+    """
     crash_install_interrupt()
 
 
-def stopping():
-    """Say that the server shuts down, so that SIGINT ends the process at once."""
-    crash_set_stopping()
+def set_stopping(bint value):
+    """Say that the server shuts down, so that SIGINT ends the process at once.
+
+    SIGTERM and SIGINT say so themselves; False takes that back when the shutdown is
+    given up.
+    """
+    crash_set_stopping(value)
 
 
 def arm_watchdog(long ms):

@@ -126,6 +126,9 @@ def _listeners(server: Any) -> Iterator[str]:
         yield f"name=tcp{binds},port={server.port}"
     if config["unixsocket"]:
         yield f"name=unix,bind={config['unixsocket']}"
+    if server.tls_port:
+        binds = "".join(f",bind={address}" for address in config["bind"])
+        yield f"name=tls{binds},port={server.tls_port}"
 
 
 def _server(server: Any) -> Iterator[Field]:

@@ -9,10 +9,13 @@ at start, too.
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from fastredis.admin.log import Logger
 
 SKIPPED: Final = None  # no such setting on this system
 FINE: Final = ""
@@ -82,14 +85,13 @@ def huge_pages(root: Path) -> str | None:
 def fork_bug(root: Path) -> str | None:
     """Check that the kernel does not lose pages when it forks (ARM64)."""
     release = _read(root, "proc/sys/kernel/osrelease")
-    if release is None or platform.machine() != "aarch64":
+    if release is None or os.uname().machine != "aarch64":
         return SKIPPED
     numbers = release.split("-")[0].split(".")[:2]
     if all(n.isdigit() for n in numbers) and tuple(map(int, numbers)) < FORK_BUG_FIXED:
         return (
-            f"Linux {release} may lose data of a process that has forked, if it was "
-            "not mended by its distributor. To ignore this, add 'ignore-warnings "
-            "ARM64-COW-BUG' to the configuration file."
+            f"Linux {release} may lose data of a process that has forked, unless its "
+            "distributor has mended it. Saving in the background is not safe on it."
         )
     return FINE
 
@@ -121,3 +123,11 @@ def report(root: Path = Path("/")) -> int:
             code = 1
         print(f"[{name}]...{text}")
     return code
+
+
+def warn_of_system(log: Logger, root: Path = Path("/")) -> None:
+    """Log the settings that endanger data."""
+    for check in (overcommit, fork_bug):
+        result = check(root)
+        if result:
+            log.warning(f"WARNING {result}")

@@ -76,6 +76,10 @@ class Acceptor:
         for task in self._tasks:
             task.cancel()
 
+    async def wait_closed(self) -> None:
+        """Wait until no handshake is under way, after close()."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(self.per_turn):
             try:
@@ -121,3 +125,6 @@ class Acceptor:
         except (OSError, EOFError) as error:  # ssl.SSLError is an OSError
             sock.close()
             self._say(f"Error accepting a client connection: {error} (addr={peer})")
+        except asyncio.CancelledError:
+            sock.close()
+            raise

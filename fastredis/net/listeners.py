@@ -303,3 +303,9 @@ class Listeners:
             self._unix = None
             with contextlib.suppress(OSError):
                 os.unlink(self.unix_path)
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing is under way any more, after close()."""
+        for acceptor in (self._plain_acceptor, self._tls_acceptor):
+            if acceptor is not None:
+                await acceptor.wait_closed()

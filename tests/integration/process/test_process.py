@@ -246,14 +246,41 @@ def test_shutdown_that_would_save(fresh_server: Fresh, name: str) -> None:
     assert server.wait_exit() == 0
 
 
-def test_second_interrupt_ends_at_once(fresh_server: Fresh) -> None:
-    server = fresh_server(check_exit=False)
+def test_interrupt_of_a_busy_server(fresh_server: Fresh) -> None:
+    server = fresh_server()
     client = server.client()
-    # the first arrives while the server is busy, and is heeded after that
-    client.send("DEBUG", "SLEEP", "0.2")
+    client.send("DEBUG", "SLEEP", "0.3")
+    wait_until(lambda: cpu_state(server.pid) == "S")
     os.kill(server.pid, signal.SIGINT)
     assert server.wait_exit() == 0
+    assert "Received SIGINT scheduling shutdown" in server.log()
     assert "You insist" not in server.log()
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_second_interrupt_ends_at_once(fresh_server: Fresh, first: int) -> None:
+    server = fresh_server(check_exit=False)
+    client = server.client()
+    client.send("DEBUG", "SLEEP", "60")
+    wait_until(lambda: not client.has_input(0.1))
+    os.kill(server.pid, first)
+    wait_until(lambda: not is_pending(server.pid, first))
+    os.kill(server.pid, signal.SIGINT)
+    assert server.wait_exit() == 1
+    assert "You insist... exiting now." in server.log()
+
+
+def cpu_state(pid: int) -> str:
+    """Return S for a process that sleeps."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Return whether a signal waits to be delivered."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("ShdPnd:") and int(line.split()[1], 16) >> (number - 1) & 1:
+            return True
+    return False
 
 
 # --- Out of memory ----------------------------------------------------------------

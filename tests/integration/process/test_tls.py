@@ -175,7 +175,9 @@ def test_client_that_says_nothing(fresh_server: Fresh, certs: Path) -> None:
         assert client.info("clients")["connected_clients"] == "1"
         with connect(server, certs) as sock:
             assert ping(sock)
-    server.stop()
+        client.close()
+        server.stop()
+        assert "BUG REPORT" not in server.log()
 
 
 def test_maxclients(fresh_server: Fresh, certs: Path) -> None:

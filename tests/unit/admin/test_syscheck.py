@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fastredis.admin import syscheck
+from fastredis.admin.log import Logger
 from fastredis.cli.server import main
 from support.genuine import server_path
 
@@ -49,7 +51,7 @@ def test_check(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(syscheck.platform, "machine", lambda: machine)
+    monkeypatch.setattr(syscheck.os, "uname", lambda: SimpleNamespace(machine=machine))
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -69,6 +71,17 @@ def test_report(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / OVERCOMMIT).write_text("0")
     assert syscheck.report(tmp_path) == 1
     assert "[overcommit]...WARNING:\nMemory overcommit" in capfd.readouterr().out
+
+
+def test_warning_in_the_log(tmp_path: Path) -> None:
+    (tmp_path / OVERCOMMIT).parent.mkdir(parents=True)
+    (tmp_path / OVERCOMMIT).write_text("0")
+    log = Logger(str(tmp_path / "log"))
+    syscheck.warn_of_system(log, tmp_path)
+    (tmp_path / OVERCOMMIT).write_text("1")
+    syscheck.warn_of_system(log, tmp_path)
+    text = (tmp_path / "log").read_text()
+    assert text.count(" # WARNING Memory overcommit must be enabled!") == 1
 
 
 @pytest.mark.skipif(server_path() is None, reason="no redis-server 7.0 in PATH")
