@@ -125,6 +125,22 @@ def _member_scan(reply: Any, step: Step) -> Any:
     return _scan(reply, step[1:])
 
 
+def _hscan(reply: Any, step: Step) -> Any:
+    """Do for HSCAN what is done for SCAN, and keep fields with their values."""
+    if isinstance(reply, list) and not any(w.upper() == b"NOVALUES" for w in step):
+        cursor, found = reply
+        pairs = [b"\0".join(p) for p in zip(found[::2], found[1::2], strict=True)]
+        reply = [cursor, pairs]
+    return _scan(reply, step[1:])
+
+
+def _hrandfield(reply: Any, step: Step) -> Any:
+    """Keep how many random fields there are, and what they look like."""
+    if not isinstance(reply, list):
+        return _kind(reply, step)
+    return [type(item).__name__ for item in reply[:1]], len(reply)
+
+
 LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"KEYS": _unordered,
     b"SMEMBERS": _members,
@@ -135,6 +151,11 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"SRANDMEMBER": _drawn,
     b"SSCAN": _member_scan,
     b"SCAN": _scan,
+    b"HGETALL": _sorted_map,
+    b"HKEYS": _members,
+    b"HVALS": _members,
+    b"HSCAN": _hscan,
+    b"HRANDFIELD": _hrandfield,
     b"ZSCAN": _zscan,
     b"ZRANDMEMBER": _zrandmember,
     b"RANDOMKEY": _kind,
@@ -152,6 +173,7 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
 
 # How to ask for the value of a key; of other types what GET says is compared.
 READERS: dict[str, tuple[bytes, ...]] = {
+    "hash": (b"HGETALL",),
     "set": (b"SMEMBERS",),
 }
 

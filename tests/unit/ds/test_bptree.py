@@ -157,9 +157,7 @@ def test_take_all_from(end: str) -> None:
     assert tree.height == 2
     items.sort()
     while items:
-        rank = {"first": 0, "last": len(items) - 1}.get(
-            end, rng.randrange(len(items))
-        )
+        rank = {"first": 0, "last": len(items) - 1}.get(end, rng.randrange(len(items)))
         assert tree.remove_at(rank) == items.pop(rank)
         if len(items) % 61 == 0:
             tree.check()
