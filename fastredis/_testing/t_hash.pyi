@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-from typing import Any
+from typing import Any, TypeAlias
 
-Item = tuple[bytes, bytes, int | None]
+Item: TypeAlias = tuple[bytes, bytes, int | None]
 
 class Hashes:
     def __init__(

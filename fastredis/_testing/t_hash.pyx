@@ -75,6 +75,10 @@ cdef void _collect(void *ctx, const hash_pair_t *pair) noexcept nogil:
         ))
 
 
+cdef bint _has_slab(const obj_t *o) noexcept nogil:
+    return obj_enc(o) == OBJ_ENC_TABLE and (<fields_t *>obj_pointer(o)).slab != NULL
+
+
 @final
 cdef class Hashes:
     """Two databases with a clock of their own, and hashes in them."""
@@ -190,8 +194,7 @@ cdef class Hashes:
             "nbytes": obj_nbytes(o, 0),
             "sampled": obj_nbytes(o, 5),
             "effort": obj_effort(o),
-            "has_slab": obj_enc(o) == OBJ_ENC_TABLE
-                and (<fields_t *>obj_pointer(o)).slab != NULL,
+            "has_slab": bool(_has_slab(o)),
         }
 
     def drop(self, bytes key, int db=0):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-r"""Expiry of fields of hashes: HEXPIRE and HTTL with their kin, HGETEX, HSETEX, HGETDEL.
+r"""Expiry of fields: HEXPIRE and HTTL with their kin, HGETEX, HSETEX, HGETDEL.
 
     HEXPIRE key time [NX | XX | GT | LT] FIELDS n field ..     reply: a code a field
     HTTL    key                          FIELDS n field ..
@@ -262,7 +262,7 @@ cdef api void cmd_hpexpire(client_t *c) noexcept nogil:
 
 
 cdef api void cmd_hexpireat(client_t *c) noexcept nogil:
-    """HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [..]"""
+    """HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS n field [..]"""
     _expire(c, 0, 1000)
 
 

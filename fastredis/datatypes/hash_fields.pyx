@@ -2,7 +2,7 @@
 r"""Fields of a large hash: one block of memory each, in a hash table.
 
     fields_t --> table   hash table --> field_t (field, value)
-             --> heap    [when | field_t *] ordered by time, of the fields with an expiry
+             --> heap    [when | field_t *] by time, of the fields with an expiry
              --> slab    where the blocks are, from SLAB_FROM fields on
 
     short entry                         field up to 127 bytes, value up to 255
@@ -179,8 +179,8 @@ cdef inline size_t _room(const fields_t *t, const field_t *f) noexcept nogil:
 
 
 cdef field_t *_new_field(
-    fields_t *t, const char *field, size_t n, const char *value, size_t nbytes, blob_t *blob,
-    bint is_timed
+    fields_t *t, const char *field, size_t n, const char *value, size_t nbytes,
+    blob_t *blob, bint is_timed
 ) noexcept nogil:
     """Return an entry; a blob (consumed) is the value, else the bytes are copied."""
     cdef int form = _form(n, blob.len if blob != NULL else nbytes, is_timed)

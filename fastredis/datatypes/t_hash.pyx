@@ -18,7 +18,7 @@ Cost: listpacks O(n) for each field named, tables O(1).
 Threads: main thread only, but for what frees a value.
 """
 from fastredis.core.keyhash cimport keyhash
-from fastredis.core.mem cimport zfree, zmalloc, zrealloc, zsize
+from fastredis.core.mem cimport zfree, zmalloc, zsize
 from fastredis.core.rand cimport rand_below
 from fastredis.core.status cimport C_ERR, C_OK, fr_assert, fr_likely, fr_unlikely
 from fastredis.datatypes.hash_fields cimport (

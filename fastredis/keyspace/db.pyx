@@ -4,7 +4,7 @@ r"""Databases: a hash table of key objects and a timing wheel of their expiries.
     keyspace_t --> dbs[16]: db_t --> keys   hash table --> obj_t (key, expiry, value)
                                  --> wheel  40 bits of the hash of each key that
                                             has an expiry, in the slot of its time
-                                 --> sub    the same for fields of hashes (subexpire.pyx)
+                                 --> sub    the same of fields of hashes: subexpire.pyx
 
 The wheel holds hashes, not pointers: an entry whose key has gone, or has been given
 another time, is stale, and is dropped when it fires.

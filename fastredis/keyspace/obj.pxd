@@ -25,7 +25,7 @@ cdef enum obj_enc_t:
     OBJ_ENC_TABLE = 6       # a hash table
     OBJ_ENC_TREE = 7        # a sorted set's tree and hash table
     OBJ_ENC_STREAM = 8
-    OBJ_ENC_LISTPACK_EX = 9 # a listpack with an expiry for each field
+    OBJ_ENC_LISTPACK_EX = 9     # a listpack with an expiry for each field
 
 cdef enum:
     # flags; the low three choose the header's size

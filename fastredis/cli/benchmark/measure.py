@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from fastredis.cli.benchmark import proc
 from fastredis.cli.benchmark.load import command_line, percentile, run_load
 from fastredis.cli.benchmark.results import Sample
-from fastredis.cli.benchmark.scenarios import SHORT_VALUE
+from fastredis.cli.benchmark.scenarios import FIXED_KEY, SHORT_VALUE
 from fastredis.cli.benchmark.servers import HOST
-from fastredis.cli.benchmark.stream import PROBE_BATCH, Stream, set_batches
+from fastredis.cli.benchmark.stream import (
+    PROBE_BATCH,
+    Stream,
+    field_batches,
+    set_batches,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -115,6 +120,11 @@ def prepare(
         )
         with Stream(HOST, server.port) as stream:
             stream.fill(set_batches(0, count, value), tick)
+    fields = settings.keys(scenario.fields)
+    if fields:
+        with Stream(HOST, server.port) as stream:
+            key, value = FIXED_KEY.encode(), SHORT_VALUE.encode()
+            stream.fill(field_batches(key, fields, value), tick)
 
 
 def calibrate(

@@ -56,6 +56,7 @@ class Scenario:
     counted: the command's name in INFO commandstats.
     keyspace: number of random keys (``-r``), 0 for one fixed key.
     preload: keys stored first, with values of value_size bytes.
+    fields: fields of the one hash that is stored first; named as random keys are.
     requests_per_key: if set, exactly keyspace times this many requests are sent, and
         the keys are stored again before every round (for commands that use keys up).
     reads: every key must be found, or the measurement is refused.
@@ -71,6 +72,7 @@ class Scenario:
     pipeline: int = 1
     keyspace: int = 0
     preload: int = 0
+    fields: int = 0
     value_size: int = len(SHORT_VALUE)
     requests_per_key: float = 0.0
     reads: bool = False
@@ -242,6 +244,43 @@ def _several() -> list[Scenario]:
     ]
 
 
+def _hashes() -> list[Scenario]:
+    """Fields of one hash: a small one, a large one, all at once."""
+    found = [
+        _load(
+            "hset_p16",
+            0.50,
+            ("HSET", FIXED_KEY, "key:000000000000", SHORT_VALUE),
+            "HSET of one field, P=16",
+            pipeline=16,
+        )
+    ]
+    for name, more in (("hset", (SHORT_VALUE,)), ("hget", ())):
+        found.append(
+            _load(
+                f"{name}_1m",
+                0.50,
+                (name.upper(), FIXED_KEY, RANDOM_KEY, *more),
+                f"{name.upper()} of random fields of a hash with 1,000,000, P=16",
+                pipeline=16,
+                keyspace=MILLION,
+                fields=MILLION,
+            )
+        )
+    for count in (5, 100):
+        found.append(
+            _load(
+                f"hgetall_{count}",
+                0.80,
+                ("HGETALL", FIXED_KEY),
+                f"HGETALL of a hash of {count} short fields, P=16",
+                pipeline=16,
+                fields=count,
+            )
+        )
+    return found
+
+
 def _memory() -> list[Scenario]:
     """What a key costs in memory."""
     found = []
@@ -284,6 +323,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_million(),
         *_large(),
         *_several(),
+        *_hashes(),
         *_memory(),
         *_latency(),
     )

@@ -66,6 +66,20 @@ def set_batches(
         yield (template if n == batch else one * n) % tuple(numbers), n
 
 
+def field_batches(
+    key: bytes, count: int, value: bytes, *, batch: int = FILL_BATCH
+) -> Iterator[tuple[bytes, int]]:
+    """Yield (requests, how many) that set count fields of one hash."""
+    for start in range(0, count, batch):
+        n = min(batch, count - start)
+        pairs = [
+            part
+            for number in range(start, start + n)
+            for part in (b"key:%012d" % number, value)
+        ]
+        yield encode(b"HMSET", key, *pairs), 1
+
+
 # --- Sending ---
 
 

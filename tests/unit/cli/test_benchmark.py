@@ -98,7 +98,8 @@ def test_every_promised_scenario_is_there() -> None:
     basic = {f"{c}_p{p}" for c in ("ping", "get", "set", "incr") for p in (1, 16, 64)}
     others = (
         "get_1m set_1m get_1k get_16k set_1k set_16k mset10_p16 mget10_p16 "
-        "expire_p16 setex_p16 del_p16 mem_1m mem_1m_ttl latency_resize"
+        "expire_p16 setex_p16 del_p16 hset_p16 hset_1m hget_1m hgetall_5 hgetall_100 "
+        "mem_1m mem_1m_ttl latency_resize"
     )
     assert set(SCENARIOS) == basic | set(others.split())
     assert set(QUICK) <= set(SCENARIOS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -40,12 +41,12 @@ def test_blocks_keep_their_bytes(seed: int) -> None:
 
 def test_blocks_do_not_overlap_at_any_size() -> None:
     slab = Slab()
-    blocks = [(slab.alloc(bytes([n]) * n), n) for n in range(1, MAX + 1)] * 1
+    blocks = [(slab.alloc(bytes([n]) * n), n) for n in range(1, MAX + 1)]
     blocks += [(slab.alloc(bytes([n]) * n), n) for n in range(1, MAX + 1)]
     for address, n in blocks:
         assert slab.read(address, n) == bytes([n]) * n
     spans = sorted(blocks)
-    for (a, n), (b, _) in zip(spans, spans[1:], strict=False):
+    for (a, n), (b, _) in pairwise(spans):
         assert a + n <= b
 
 
