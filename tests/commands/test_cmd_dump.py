@@ -209,8 +209,10 @@ def test_idle_time(client: RawClient) -> None:
 
 @pytest.mark.parametrize(
     ("version", "is_good"),
-    [(0, True), (1, True), (10, True), (12, True), (13, False), (79, False)]
-    + [(80, True), (81, False), (65535, False)],
+    [
+        *((v, True) for v in (0, 1, 10, 12, 80)),
+        *((v, False) for v in (13, 79, 81, 65535)),
+    ],
 )
 def test_versions(client: RawClient, version: int, is_good: bool) -> None:
     reply = client.cmd("RESTORE", "k", 0, sealed(b"\x00\x01x", version))
