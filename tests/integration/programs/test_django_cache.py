@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Django with its own Redis cache backend: the cache, sessions, a site that uses both."""
+"""Django with its own Redis cache backend: the cache, and a site with sessions."""
 
 from __future__ import annotations
 

@@ -108,8 +108,7 @@ def test_threads_share_the_limit(client: Any, server: FastredisServer) -> None:
     def call() -> None:
         with redis.Redis(port=server.port) as own:
             limiter = FixedWindow(own, limit=100, window_ms=60_000)
-            for _ in range(50):
-                allowed.append(limiter.allows("all"))
+            allowed.extend([limiter.allows("all") for _ in range(50)])
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
