@@ -19,14 +19,35 @@ from fastredis.engine.spikes cimport (
     spike_t,
     spikes_t,
 )
+from fastredis.datatypes.t_hash cimport hash_len
+from fastredis.datatypes.t_list cimport list_len
+from fastredis.datatypes.t_set cimport set_len, set_of
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
+from fastredis.datatypes.t_zset cimport zset_len, zset_of
 from fastredis.keyspace.db cimport db_peek, db_walk, dbkey, dbkey_t
-from fastredis.keyspace.obj cimport OBJ_STRING, obj_nbytes, obj_t, obj_type
+from fastredis.keyspace.obj cimport (
+    OBJ_HASH,
+    OBJ_LIST,
+    OBJ_SET,
+    OBJ_STRING,
+    OBJ_ZSET,
+    obj_nbytes,
+    obj_t,
+    obj_type,
+)
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 cdef enum:
-    SIZE_BINS = 64              # of key_sizes
+    SIZE_BINS = 65              # of key_sizes
+
+SIZE_NAMES = (
+    (OBJ_STRING, "strings_sizes"),
+    (OBJ_LIST, "lists_items"),
+    (OBJ_SET, "sets_items"),
+    (OBJ_ZSET, "zsets_items"),
+    (OBJ_HASH, "hashes_items"),
+)
 
 
 # --- Logs of commands -------------------------------------------------------------
@@ -131,7 +152,7 @@ def allocator_report():
 
 
 cdef struct sizes_t:
-    uint64_t strings[SIZE_BINS]
+    uint64_t of[OBJ_HASH + 1][SIZE_BINS]    # by type
 
 
 cdef int _bin(size_t n) noexcept nogil:
@@ -143,12 +164,27 @@ cdef int _bin(size_t n) noexcept nogil:
     return i
 
 
-cdef void _count_size(void *ctx, obj_t *o) noexcept nogil:
+cdef size_t _size(const obj_t *o) noexcept nogil:
+    """Return the bytes of a string, the elements of a collection."""
     cdef char[STR_INT_MAX] digits
-    cdef size_t n
-    if obj_type(o) == OBJ_STRING:
+    cdef size_t n = 0
+    cdef int kind = obj_type(o)
+    if kind == OBJ_STRING:
         str_bytes(o, digits, &n)
-        (<sizes_t *>ctx).strings[_bin(n)] += 1
+    elif kind == OBJ_LIST:
+        n = list_len(o)
+    elif kind == OBJ_SET:
+        n = set_len(set_of(o))
+    elif kind == OBJ_ZSET:
+        n = zset_len(zset_of(o))
+    elif kind == OBJ_HASH:
+        n = hash_len(o)
+    return n
+
+
+cdef void _count_size(void *ctx, obj_t *o) noexcept nogil:
+    if obj_type(o) <= OBJ_HASH:
+        (<sizes_t *>ctx).of[obj_type(o)][_bin(_size(o))] += 1
 
 
 def key_sizes(Engine engine, int db):
@@ -157,7 +193,11 @@ def key_sizes(Engine engine, int db):
     O(keys).
     """
     cdef sizes_t sizes
+    cdef int kind, i
     memset(&sizes, 0, sizeof(sizes))
     with nogil:
         db_walk(&engine.srv.ks.dbs[db], _count_size, &sizes)
-    return {"strings_sizes": [sizes.strings[i] for i in range(SIZE_BINS)]}
+    return {
+        name: [sizes.of[kind][i] for i in range(SIZE_BINS)]
+        for kind, name in SIZE_NAMES
+    }

@@ -465,7 +465,9 @@ cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil:
     cdef block_t *own = _block(c)
     if own == NULL:
         return
+    own.cmd.calls += 1
     if with_error:
+        own.cmd.failed_calls += 1
         reply_error(c, ERR_UNBLOCKED)
     else:
         _reply_empty(c, own.empty)

@@ -55,9 +55,16 @@ cdef size_t _argv_memory(const client_t *c) noexcept:
     if c == c.srv.current:
         for i in range(c.argc):
             n += c.argv[i].len
-    else:
-        n = partial_nbytes(c.partial)
+    elif c.partial != NULL:
+        n = partial_nbytes(c.partial) + c.partial.pos
     return n
+
+
+cdef size_t _query_nbytes(const client_t *c) noexcept:
+    """Return the bytes that came in and are not arguments yet."""
+    if c == c.srv.current:
+        return c.srv.current_nbytes
+    return c.qlen if c.partial == NULL else c.qlen - c.partial.pos
 
 
 cdef dict client_describe(client_t *c):
@@ -65,7 +72,6 @@ cdef dict client_describe(client_t *c):
     cdef out_block_t *b
     cdef size_t memory = out_nbytes(&c.out), first = 0, cap = 0
     cdef int nblocks = 0
-    cdef bint is_current = c == c.srv.current
     out_seal(&c.out)
     b = c.out.first
     if b != NULL:
@@ -86,7 +92,7 @@ cdef dict client_describe(client_t *c):
         "idle_ms": c.srv.now_ms - c.active_ms,
         "db": c.db.id,
         "resp": c.out.resp,
-        "qbuf": c.srv.current_nbytes if is_current else c.qlen,
+        "qbuf": _query_nbytes(c),
         "qbuf_free": 0 if c.qbuf == NULL else c.qcap - c.qlen,
         "output": out_pending(&c.out),
         "output_memory": out_nbytes(&c.out),

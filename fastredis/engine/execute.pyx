@@ -223,6 +223,8 @@ cdef void _note_unusual(
     cdef server_t *srv = c.srv
     cdef uint64_t us
     cdef size_t n
+    if c.flags & CLIENT_BLOCKED:
+        return              # it has not run yet
     c.cmd = cmd
     if ticks >= srv.slow_ticks:
         us = clock_ticks_ns(ticks) // 1000

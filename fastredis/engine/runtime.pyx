@@ -152,6 +152,7 @@ from fastredis.resp.values import ReplyError
 
 cdef enum:
     EXPIRE_SLICE_NS = 1000000           # of expiry work between two looks at sockets
+    ARGV_KEPT = 16 * 1024               # arguments that there is room for in any case
     PEAK_RESET_MS = 5000                # the rbp of CLIENT LIST is of so long
     CLIENTS_CHECK_MS = 100              # between two walks over the clients
     RATE_PERIOD_NS = 100000000          # between two samples of a rate
@@ -770,6 +771,8 @@ cdef void _check_clients(server_t *srv) noexcept nogil:
     cdef size_t used = zused_memory()
     if used > srv.stats.peak_memory:
         srv.stats.peak_memory = used
+    if srv.argv.cap > ARGV_KEPT:
+        argv_free(&srv.argv)    # a request with very many arguments has been executed
     if srv.peak_reset_ms >= 0 and srv.now_ms >= srv.next_peak_reset_ms:
         srv.next_peak_reset_ms = srv.now_ms + srv.peak_reset_ms
         while c != NULL:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""CLIENT LIST, INFO, KILL and HELP."""
+"""CLIENT: lists, filters, pauses, eviction."""
 
 from __future__ import annotations
 
@@ -148,15 +148,18 @@ def test_a_request_without_its_end_is_shown(
     ident = client2.cmd("CLIENT", "ID")
     request = encode(["MGET", *["x" * 50] * 300])
     piece, rest = request[:-10], request[-10:]
+    before = int(listed(client, "ID", ident)[0]["tot-net-in"])
     client2.send_raw(piece)
 
     def waiting() -> bool:
-        return listed(client, "ID", ident)[0]["qbuf"] == str(len(piece))
+        # the last argument is not complete
+        line = listed(client, "ID", ident)[0]
+        return line["tot-net-in"] == str(before + len(piece))
 
     wait_until(waiting)
     (line,) = listed(client, "ID", ident)
-    # where the arguments are that are complete
-    assert int(line["argv-mem"]) > 300 * 8
+    assert 0 < int(line["qbuf"]) < 60
+    assert int(line["argv-mem"]) > 299 * 50
     assert int(line["qbuf-free"]) >= 0
     assert int(line["tot-mem"]) > len(piece)
     client2.send_raw(rest)
@@ -344,3 +347,179 @@ def test_help(client: RawClient, container: str) -> None:
     assert lines[-2] == "HELP"
     subcommand = {"CLIENT": "KILL ", "OBJECT": "ENCODING "}[container]
     assert any(line.startswith(subcommand) for line in lines)
+
+
+# --- PAUSE and UNPAUSE ---------------------------------------------------------------
+
+
+def blocked(client: RawClient) -> int:
+    return int(client.info("clients")["blocked_clients"])
+
+
+def test_pause_lets_writes_wait(client: RawClient, client2: RawClient) -> None:
+    client.ok("CLIENT", "PAUSE", 100_000, "WRITE")
+    client2.send("SET", "key", "value")
+    client2.send("GET", "key")
+    wait_until(lambda: blocked(client) == 1)
+    assert client.cmd("GET", "key") is None
+    assert "flags=b " in client.cmd("CLIENT", "LIST").decode()
+    assert not client2.has_input(0.02)
+    client.ok("CLIENT", "UNPAUSE")
+    assert [client2.read(), client2.read()] == ["OK", b"value"]
+    assert blocked(client) == 0
+
+
+def test_pause_lets_all_wait_until_it_is_over(
+    client: RawClient, client2: RawClient
+) -> None:
+    start = time.monotonic()
+    client.ok("CLIENT", "PAUSE", 200)
+    assert client2.cmd("PING") == "PONG"
+    assert time.monotonic() - start >= 0.19
+    client.ok("CLIENT", "UNPAUSE")
+
+
+def test_pause_answers_wrong_requests_at_once(
+    client: RawClient, client2: RawClient
+) -> None:
+    client.ok("CLIENT", "PAUSE", 100_000, "WRITE")
+    for args in (["SET", "key"], ["NOSUCH"], ["CLIENT", "NOSUCH"]):
+        assert str(client2.cmd(*args)).startswith("ERR ")
+    client.ok("CLIENT", "UNPAUSE")
+
+
+def test_a_pause_is_not_shortened(client: RawClient, client2: RawClient) -> None:
+    client.ok("CLIENT", "PAUSE", 100_000, "WRITE")
+    client.ok("CLIENT", "PAUSE", 10, "WRITE")
+    client2.send("SET", "key", 1)
+    assert not client2.has_input(0.1)
+    client.ok("CLIENT", "UNPAUSE")
+    assert client2.read() == "OK"
+
+
+def test_expired_keys_stay_during_a_pause(client: RawClient) -> None:
+    client.ok("SET", "key", "value", "PX", 20)
+    client.ok("CLIENT", "PAUSE", 100_000, "WRITE")
+    wait_until(lambda: client.cmd("GET", "key") is None)
+    assert client.cmd("RANDOMKEY") == b"key"
+    assert client.cmd("DBSIZE") == 1
+    client.ok("CLIENT", "UNPAUSE")
+    wait_until(lambda: client.cmd("DBSIZE") == 0)
+
+
+def test_a_paused_client_may_leave_or_be_killed(
+    server: FastredisServer, client: RawClient, client2: RawClient
+) -> None:
+    client.ok("CLIENT", "PAUSE", 100_000, "WRITE")
+    other = server.client()
+    ident = other.cmd("CLIENT", "ID")
+    for one in (client2, other):
+        one.send("SET", "key", "value")
+    wait_until(lambda: blocked(client) == 2)
+    client2.close()
+    wait_until(lambda: blocked(client) == 1)
+    assert client.cmd("CLIENT", "UNBLOCK", ident) == 0
+    assert client.cmd("CLIENT", "KILL", "ID", ident) == 1
+    assert blocked(client) == 0
+    client.ok("CLIENT", "UNPAUSE")
+    assert client.cmd("GET", "key") is None
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ([-1], "ERR timeout is negative"),
+        (["x"], "ERR timeout is not an integer or out of range"),
+        ([1, "READ"], "ERR CLIENT PAUSE mode must be WRITE or ALL"),
+        ([2**63 - 1], "ERR timeout is out of range"),
+        (
+            [1, "ALL", 3],
+            "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try "
+            "CLIENT HELP.",
+        ),
+    ],
+)
+def test_arguments_of_pause(client: RawClient, args: list[str], text: str) -> None:
+    assert client.cmd("CLIENT", "PAUSE", *args) == text
+
+
+# --- UNBLOCK -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", [[], ["TIMEOUT"], ["ERROR"]])
+def test_unblock(client: RawClient, client2: RawClient, reason: list[str]) -> None:
+    ident = client2.cmd("CLIENT", "ID")
+    assert client.cmd("CLIENT", "UNBLOCK", ident, *reason) == 0
+    client2.send("BLPOP", "list", 0)
+    wait_until(lambda: blocked(client) == 1)
+    assert client.cmd("CLIENT", "UNBLOCK", ident, *reason) == 1
+    reply = client2.read()
+    if reason == ["ERROR"]:
+        assert reply == "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+    else:
+        assert reply == client2.null_array
+    assert client2.cmd("PING") == "PONG"
+
+
+def test_arguments_of_unblock(client: RawClient) -> None:
+    assert client.cmd("CLIENT", "UNBLOCK", 99999) == 0
+    assert client.cmd("CLIENT", "UNBLOCK", 1, "NOW") == (
+        "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
+    )
+    assert "integer" in str(client.cmd("CLIENT", "UNBLOCK", "x"))
+
+
+# --- Eviction ------------------------------------------------------------------------
+
+MB = 1024 * 1024
+
+
+def test_the_largest_client_is_evicted(fresh_server: Fresh) -> None:
+    server = fresh_server(maxmemory_clients="3mb")
+    client, large, small, kept = (server.client() for _ in range(4))
+    kept.ok("CLIENT", "NO-EVICT", "ON")
+    assert "flags=e " in kept.cmd("CLIENT", "INFO").decode()
+    kept.send_raw(b"*2\r\n$4\r\nECHO\r\n$5000000\r\n" + b"x" * (4 * MB))
+    small.send_raw(b"*2\r\n$4\r\nECHO\r\n$2000000\r\n" + b"x" * MB)
+
+    def held() -> int:
+        rows = listed(client)
+        return sum(int(row["tot-mem"]) for row in rows)
+
+    wait_until(lambda: held() > 5 * MB)
+    assert client.info("stats")["evicted_clients"] == "0"
+    large.send_raw(b"*2\r\n$4\r\nECHO\r\n$5000000\r\n" + b"x" * (2 * MB + 1000))
+    assert large.is_closed()
+    assert client.info("stats")["evicted_clients"] == "1"
+    assert client.cmd("PING") == "PONG"
+    assert len(listed(client)) == 3
+
+
+def test_a_lower_limit_evicts(fresh_server: Fresh) -> None:
+    server = fresh_server(maxmemory="100mb")
+    client, large = server.client(), server.client()
+    large.send_raw(b"*2\r\n$4\r\nECHO\r\n$5000000\r\n" + b"x" * (2 * MB))
+    wait_until(lambda: any(int(row["tot-mem"]) > MB for row in listed(client)))
+    client.ok("CONFIG", "SET", "maxmemory-clients", "5%")
+    client.cmd("PING")
+    assert len(listed(client)) == 2
+    client.ok("CONFIG", "SET", "maxmemory-clients", "1%")
+    assert large.is_closed()
+    assert client.cmd("PING") == "PONG"
+
+
+# --- What a client says of itself ------------------------------------------------------
+
+
+def test_no_tracking_yet(client: RawClient) -> None:
+    assert client.cmd("CLIENT", "GETREDIR") == -1
+    info = client.cmd("CLIENT", "TRACKINGINFO")
+    flat = info if client.resp == 2 else [x for pair in info.pairs for x in pair]
+    assert flat[0] == b"flags"
+    assert list(flat[1]) == [b"off"]
+    assert flat[2:] == [b"redirect", -1, b"prefixes", []]
+
+
+def test_capabilities(client: RawClient) -> None:
+    client.ok("CLIENT", "CAPA", "redirect", "unknown")
+    assert "wrong number" in str(client.cmd("CLIENT", "CAPA"))

@@ -97,8 +97,6 @@ def test_errors(
         ["LOADAOF"],
         ["QUICKLIST-PACKED-THRESHOLD", "100b"],
         ["SET-DISABLE-DENY-SCRIPTS", "1"],
-        ["REPLYBUFFER", "RESIZING", "0"],
-        ["CHANGE-REPL-ID"],
     ],
 )
 def test_what_is_missing_says_so(client: RawClient, args: list[str]) -> None:
@@ -461,3 +459,39 @@ def test_crashes(
     assert client.read_all() == b""
     assert server.wait_exit() == -number
     assert text in server.stdout()
+
+
+# --- Clients ------------------------------------------------------------------------
+
+
+def test_peak_of_replies_is_forgotten(client: RawClient, client2: RawClient) -> None:
+    def peak() -> int:
+        line = client.cmd("CLIENT", "LIST", "ID", ident).decode()
+        found = re.search(r" rbp=(\d+) ", line)
+        assert found
+        return int(found[1])
+
+    ident = client2.cmd("CLIENT", "ID")
+    client.ok("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "NEVER")
+    client2.cmd("ECHO", "x" * 1000)
+    assert peak() > 1000
+    client.ok("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", 50)
+    wait_until(lambda: peak() == 0)
+    client.ok("DEBUG", "REPLYBUFFER", "peak-reset-time", "reset")
+    client.ok("DEBUG", "REPLYBUFFER", "RESIZING", 0)
+    for args in (["PEAK-RESET-TIME", "x"], ["RESIZING", 2], ["SIZE", 1], []):
+        assert str(client.cmd("DEBUG", "REPLYBUFFER", *args)).startswith("ERR ")
+
+
+def test_client_eviction_shows_classes(client: RawClient) -> None:
+    assert "disabled" in str(client.cmd("DEBUG", "CLIENT-EVICTION"))
+    client.ok("CONFIG", "SET", "maxmemory-clients", "10mb")
+    assert b"clients" in client.cmd("DEBUG", "CLIENT-EVICTION")
+
+
+def test_replication_id_changes(client: RawClient) -> None:
+    before = client.info("replication")["master_replid"]
+    client.ok("DEBUG", "CHANGE-REPL-ID")
+    after = client.info("replication")["master_replid"]
+    assert len(before) == len(after) == 40
+    assert before != after

@@ -18,10 +18,10 @@ from support.wait import wait_until
 Fresh = Callable[..., FastredisServer]
 
 DEFAULT = [
-    "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU",
+    "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "Threads", "CPU",
     "Modules", "Errorstats", "Cluster", "Keyspace",
 ]  # fmt: skip
-ALL = [*DEFAULT[:8], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[9:]]
+ALL = [*DEFAULT[:9], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[10:]]
 
 
 def titles(client: RawClient, *sections: str) -> list[str]:
@@ -53,7 +53,7 @@ def number(client: RawClient, section: str, field: str) -> float:
         (["EVERYTHING", "debug"], [*ALL, "Debug"]),
         (["cpu"], ["CPU"]),
         (["Keyspace", "SERVER", "keyspace"], ["Server", "Keyspace"]),
-        (["default", "commandstats"], [*DEFAULT[:8], "Commandstats", *DEFAULT[8:]]),
+        (["default", "commandstats"], [*DEFAULT[:9], "Commandstats", *DEFAULT[9:]]),
         (["debug"], ["Debug"]),
         (["nonsense"], []),
         (["nonsense", "cluster", ""], ["Cluster"]),
@@ -427,7 +427,9 @@ def test_keyspace(client: RawClient) -> None:
 
 
 def test_debug_counters(client: RawClient, server: FastredisServer) -> None:
-    assert client.info("debug") == {
+    counters = client.info("debug")
+    loop = [name for name in counters if name.startswith("eventloop_")]
+    assert {name: counters[name] for name in counters if name not in loop} == {
         "debug_clients": "1",
         "debug_reply_blocks": "0",
         "debug_lazyfree_pending": "0",
@@ -436,3 +438,61 @@ def test_debug_counters(client: RawClient, server: FastredisServer) -> None:
     server.client().send_raw(encode(["GET", "k"]) * 20)
     wait_until(lambda: number(client, "debug", "debug_reply_blocks") > 0)
     assert number(client, "debug", "debug_clients") == 2
+    assert number(client, "debug", "eventloop_cmd_per_cycle_max") >= 1
+
+
+# --- What was added up ---------------------------------------------------------------
+
+
+def test_key_sizes(client: RawClient) -> None:
+    assert client.info("keysizes") == {}
+    client.ok("SET", "empty", "")
+    client.ok("SET", "one", "x")
+    client.ok("SET", "int", 12345678)
+    client.ok("SET", "large", "x" * 5000)
+    client.cmd("RPUSH", "list", *range(3))
+    client.cmd("SADD", "set", *range(1000))
+    client.cmd("HSET", "hash", "f", 1)
+    client.cmd("ZADD", "zset", 1, "a", 2, "b")
+    assert client.info("keysizes") == {
+        "db0_distrib_strings_sizes": "0=1,1=1,8=1,4K=1",
+        "db0_distrib_lists_items": "2=1",
+        "db0_distrib_sets_items": "512=1",
+        "db0_distrib_zsets_items": "2=1",
+        "db0_distrib_hashes_items": "1=1",
+    }
+
+
+def test_time_of_the_event_loop(client: RawClient) -> None:
+    client.ok("DEBUG", "SLEEP", "0.02")
+    assert number(client, "stats", "eventloop_duration_sum") >= 20_000
+    assert number(client, "stats", "eventloop_duration_cmd_sum") >= 20_000
+    assert number(client, "stats", "eventloop_cycles") > 0
+    assert number(client, "debug", "eventloop_duration_max") >= 20_000
+
+
+def test_failed_logins_are_counted(client: RawClient) -> None:
+    client.cmd("AUTH", "nobody", "x")
+    assert number(client, "stats", "acl_access_denied_auth") == 1
+
+
+def test_a_request_over_the_query_limit_is_not_executed(
+    client: RawClient, server: FastredisServer
+) -> None:
+    client.ok("CONFIG", "SET", "client-query-buffer-limit", 1024 * 1024)
+    other = server.client()
+    other.send_raw(encode(["SET", "key", "x" * 1024 * 1024]))
+    assert other.is_closed()
+    assert number(client, "stats", "client_query_buffer_limit_disconnections") == 1
+    assert client.cmd("EXISTS", "key") == 0
+
+
+def test_a_reply_over_the_hard_limit_is_not_sent(
+    client: RawClient, server: FastredisServer
+) -> None:
+    client.ok("SET", "key", "x" * 200_000)
+    client.ok("CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0")
+    other = server.client()
+    other.send("GET", "key")
+    assert other.is_closed()
+    assert number(client, "stats", "client_output_buffer_limit_disconnections") == 1
