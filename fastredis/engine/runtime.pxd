@@ -5,7 +5,7 @@ from fastredis.engine.table cimport CommandTable
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    NRATES = 5                          # commands, bytes in, bytes out, rounds, their us
+    NRATES = 5                          # commands, bytes in, out, rounds, their us
     RATE_SAMPLES = 16                   # that a rate is the mean of
 
 cdef struct rate_t:
