@@ -21,6 +21,7 @@ from fastredis.ds.hashtable cimport (
     ht_random,
     ht_remove_at,
     ht_replace,
+    ht_reserve,
     ht_scan,
     ht_t,
     ht_unpack,
@@ -129,6 +130,10 @@ cdef class Table:
         cdef bytes key
         for key in keys:
             ht_insert(self.t, _entry_new(key, value), keyhash(key, len(key)))
+
+    def reserve(self, size_t n):
+        """Make room for n entries; the table must be empty."""
+        ht_reserve(self.t, n)
 
     def replace(self, bytes key, uint64_t value):
         """Put another entry in place of the key's, which must be present."""

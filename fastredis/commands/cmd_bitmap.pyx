@@ -36,7 +36,13 @@ from fastredis.datatypes.bitmap cimport (
     field_t,
     overflow_t,
 )
-from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes, str_len, str_writable
+from fastredis.datatypes.t_string cimport (
+    STR_INT_MAX,
+    str_bytes,
+    str_len,
+    str_reusable,
+    str_writable,
+)
 from fastredis.engine.args cimport (
     ARG_KEYS_BATCH,
     arg_i64_or_error,
@@ -60,6 +66,7 @@ from fastredis.keyspace.db cimport (
     db_delete,
     db_find_read,
     db_find_write,
+    db_persist,
     db_set_blob,
     dbkey_t,
 )
@@ -366,7 +373,9 @@ cdef api void cmd_bitop(client_t *c) noexcept nogil:
     cdef sources_t src
     cdef bitop_t op
     cdef size_t longest
+    cdef bint is_new
     cdef blob_t *b
+    cdef obj_t *o
     if _operation_or_reply(c, &op) != C_OK:
         return
     if _sources_or_reply(c, 3, &src, &longest) != C_OK:
@@ -375,14 +384,22 @@ cdef api void cmd_bitop(client_t *c) noexcept nogil:
         if db_delete(c.db, &dst):
             key_changed(c, &dst, NOTIFY_GENERIC, b"del")
     else:
-        b = blob_try_new(longest)
+        # new memory would cost more than the result, page by page
+        o = db_find_write(c.db, &dst)
+        b = str_reusable(o, longest)
+        is_new = b == NULL
+        if is_new:
+            b = blob_try_new(longest)
         if b == NULL:
             _sources_free(&src)
             reply_error(c, ERR_NO_MEMORY)
             return
         bitmap_combine(op, <uint8_t *>b.data, longest, src.maps, c.argc - 3)
         b.len = longest
-        db_set_blob(c.db, &dst, b, DB_NO_TTL)
+        if is_new:
+            db_set_blob(c.db, &dst, b, DB_NO_TTL)
+        else:
+            db_persist(c.db, &dst, o)
         key_changed(c, &dst, NOTIFY_STRING, b"set")
     _sources_free(&src)
     reply_int(c, longest)

@@ -41,6 +41,7 @@ from fastredis.datatypes.t_set cimport (
     set_limits_t,
     set_new,
     set_new_enc,
+    set_new_result,
     set_next,
     set_of,
     set_places,
@@ -604,8 +605,8 @@ cdef api void cmd_sunionstore(client_t *c) noexcept nogil:
     cdef size_t i
     if _sources_or_reply(c, 2, c.argc - 2, &src) != C_OK:
         return
-    r.s = set_new_enc(OBJ_ENC_INTSET)
     r.limits = &c.srv.set_limits
+    r.s = set_new_result(src.sets, src.n, r.limits)
     for i in range(src.n):
         if src.sets[i].value != NULL:
             set_iter(&it, src.sets[i])

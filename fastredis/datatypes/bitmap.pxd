@@ -41,7 +41,7 @@ cdef uint64_t bitmap_count(
 cdef int64_t bitmap_find(
     const uint8_t *s, uint64_t first, uint64_t last, bint bit
 ) noexcept nogil
-# dst has room for the longest source; shorter ones end in zeros
+# dst has room for the longest source, and may be one; shorter ones end in zeros
 cdef void bitmap_combine(
     bitop_t op, uint8_t *dst, size_t nbytes, const bitmap_t *sources, size_t n
 ) noexcept nogil

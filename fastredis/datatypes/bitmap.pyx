@@ -311,11 +311,14 @@ cdef void _combine_block(
 cdef void bitmap_combine(
     bitop_t op, uint8_t *dst, size_t nbytes, const bitmap_t *sources, size_t n
 ) noexcept nogil:
-    """Compute a result of nbytes; dst must not be part of a source."""
+    """Compute a result of nbytes; each block is written when it is done, so that dst
+    may be one of the sources."""
+    cdef uint8_t block[BLOCK]
     cdef size_t at = 0, k
     while at < nbytes:
         k = min(nbytes - at, <size_t>BLOCK)
-        _combine_block(op, dst + at, at, k, sources, n)
+        _combine_block(op, block, at, k, sources, n)
+        memcpy(dst + at, block, k)
         at += k
 
 

@@ -20,10 +20,10 @@ member is copied; integers and listpack entries are copied once.
 
 Cost: O(members looked at); union and difference (2) a table of pointers besides.
 Threads: main thread only.
-Source: Redis documentation of SINTER and SDIFF; Ertl, New cardinality estimation
-algorithms for HyperLogLog sketches (2017).
+Source: Redis documentation of SINTER and SDIFF.
 """
 from fastredis.core.mem cimport zcalloc, zfree, zrealloc
+from fastredis.datatypes.hyperloglog cimport HLL_REGISTERS, hll_count
 from fastredis.datatypes.t_set cimport (
     member_hash,
     set_has,
@@ -40,12 +40,12 @@ from fastredis.ds.hashtable cimport (
     ht_new,
     ht_pos_t,
     ht_remove_at,
+    ht_reserve,
     ht_t,
     ht_walk,
 )
 from fastredis.ds.tagstr cimport tstr_bytes, tstr_free, tstr_new
 from fastredis.keyspace.obj cimport OBJ_ENC_LISTPACK, OBJ_ENC_TABLE
-from libc.math cimport log, sqrt
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport qsort
 
@@ -53,9 +53,8 @@ cdef enum:
     BATCH = 16                  # look-ups whose memory is loaded together
     NOTES_ROOM = 64
 
-    # HyperLogLog: 2**14 registers, each the most leading zeros seen among its hashes
+    # of a hash: the low bits choose a register, the rest is what it counts zeros of
     HLL_BITS = 14
-    HLL_REGISTERS = 1 << HLL_BITS
     HLL_RANK_MAX = 64 - HLL_BITS
 
 
@@ -285,6 +284,7 @@ cdef size_t _diff_by_removal(
     cdef ht_pos_t pos
     cdef size_t found, i
     _notes_init(&notes)
+    ht_reserve(notes.table, set_len(sets[0]))
     set_iter(&it, sets[0])
     while set_next(&it, &m):
         _note(&notes, &m, sets[0].enc)
@@ -330,48 +330,6 @@ cdef size_t set_diff(
 # --- Estimate ---------------------------------------------------------------------
 
 
-cdef double _tau(double x) noexcept nogil:
-    cdef double y = 1.0, z = 1.0 - x, before
-    if x == 0.0 or x == 1.0:
-        return 0.0
-    while True:
-        x = sqrt(x)
-        before = z
-        y *= 0.5
-        z -= (1.0 - x) * (1.0 - x) * y
-        if z == before:
-            return z / 3.0
-
-
-cdef double _sigma(double x) noexcept nogil:
-    cdef double y = 1.0, z = x, before
-    while True:
-        x *= x
-        before = z
-        z += x * y
-        y += y
-        if z == before:
-            return z
-
-
-cdef uint64_t _estimate(const uint8_t *registers) noexcept nogil:
-    """Return Ertl's improved raw estimate."""
-    cdef int counts[HLL_RANK_MAX + 2]
-    cdef double m = HLL_REGISTERS, z
-    cdef int i
-    for i in range(HLL_RANK_MAX + 2):
-        counts[i] = 0
-    for i in range(HLL_REGISTERS):
-        counts[registers[i]] += 1
-    if counts[0] == HLL_REGISTERS:
-        return 0
-    z = m * _tau((m - counts[HLL_RANK_MAX + 1]) / m)
-    for i in range(HLL_RANK_MAX, 0, -1):
-        z = 0.5 * (z + counts[i])
-    z += m * _sigma(counts[0] / m)
-    return <uint64_t>(m * m / (2.0 * log(2.0) * z) + 0.5)
-
-
 cdef uint64_t set_union_estimate(const set_t *sets, size_t n) noexcept nogil:
     """Return about how many members the union has."""
     cdef uint8_t *registers = <uint8_t *>zcalloc(HLL_REGISTERS)
@@ -394,6 +352,6 @@ cdef uint64_t set_union_estimate(const set_t *sets, size_t n) noexcept nogil:
                 hash >>= 1
             if rank > registers[index]:
                 registers[index] = rank
-    result = _estimate(registers)
+    result = hll_count(registers)
     zfree(registers)
     return result

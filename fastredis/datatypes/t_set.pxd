@@ -77,6 +77,10 @@ cdef uint64_t member_hash(member_t *m) noexcept nogil
 cdef set_t set_new(
     member_t *m, size_t expected, const set_limits_t *limits
 ) noexcept nogil
+# returned: an empty set for the union of n others
+cdef set_t set_new_result(
+    const set_t *sources, size_t n, const set_limits_t *limits
+) noexcept nogil
 # returned: an empty set of an encoding
 cdef set_t set_new_enc(int enc) noexcept nogil
 cdef void set_free(set_t s) noexcept nogil

@@ -48,6 +48,7 @@ from fastredis.ds.hashtable cimport (
     ht_prefetch,
     ht_random,
     ht_remove_at,
+    ht_reserve,
     ht_scan,
     ht_t,
     ht_unpack,
@@ -180,6 +181,30 @@ cdef set_t set_new_enc(int enc) noexcept nogil:
     return s
 
 
+cdef set_t _new_table(size_t n) noexcept nogil:
+    """Return an empty table with room for n members, which must be about to come."""
+    cdef set_t s = set_new_enc(OBJ_ENC_TABLE)
+    ht_reserve(_table(s), n)
+    return s
+
+
+cdef set_t set_new_result(
+    const set_t *sources, size_t n, const set_limits_t *limits
+) noexcept nogil:
+    """Return an empty set for the union of sources (value NULL: absent).
+
+    It has at least the members of the largest. If those are too many for the small
+    encodings, it is a table at once, which adding them one by one would come to, too.
+    """
+    cdef size_t i, largest = 0
+    for i in range(n):
+        if sources[i].value != NULL:
+            largest = max(largest, set_len(sources[i]))
+    if largest > limits.intset_entries and largest > limits.listpack_entries:
+        return _new_table(largest)
+    return set_new_enc(OBJ_ENC_INTSET)
+
+
 cdef set_t set_new(
     member_t *m, size_t expected, const set_limits_t *limits
 ) noexcept nogil:
@@ -188,7 +213,7 @@ cdef set_t set_new(
         return set_new_enc(OBJ_ENC_INTSET)
     if expected <= limits.listpack_entries:
         return set_new_enc(OBJ_ENC_LISTPACK)
-    return set_new_enc(OBJ_ENC_TABLE)
+    return set_new_enc(OBJ_ENC_TABLE)   # what is expected may be one member repeated
 
 
 cdef void _free_entry(void *ctx, void *entry) noexcept nogil:
@@ -218,6 +243,7 @@ cdef set_t set_copy(set_t s) noexcept nogil:
         copy.value = lp_copy(_small(s))
     else:
         copy.value = ht_new(tstr_bytes)
+        ht_reserve(_table(copy), set_len(s))
         set_iter(&it, s)
         while set_next(&it, &m):
             ht_insert(_table(copy), tstr_new(m.ptr, m.len), member_hash(&m))
@@ -378,7 +404,7 @@ cdef uint64_t set_scan(
 
 cdef void _to_table(set_t *s) noexcept nogil:
     """Convert a small set."""
-    cdef set_t table = set_new_enc(OBJ_ENC_TABLE)
+    cdef set_t table = _new_table(set_len(s[0]) + 1)
     cdef set_iter_t it
     cdef member_t m
     cdef uint64_t hash

@@ -69,6 +69,9 @@ cdef status_t str_to_ld(const obj_t *o, ld_t *value_out) noexcept nogil
 cdef char *str_writable(
     db_t *db, const dbkey_t *key, obj_t *o, size_t nbytes
 ) noexcept nogil
+# The string's own blob, if it suits a string of nbytes that replaces all of its bytes;
+# else NULL. o may be NULL, or no string.
+cdef blob_t *str_reusable(obj_t *o, size_t nbytes) noexcept nogil
 # the length afterwards; -1: memory is short. o may be NULL.
 cdef ssize_t str_append(
     db_t *db, const dbkey_t *key, obj_t *o, const char *s, size_t nbytes

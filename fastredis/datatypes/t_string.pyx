@@ -42,8 +42,10 @@ from fastredis.keyspace.db cimport (
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_INLINE,
     OBJ_F_RAW,
+    OBJ_STRING,
     obj_set_int,
     obj_set_pointer,
+    obj_type,
 )
 from libc.stdint cimport INT64_MAX, INT64_MIN, uint64_t
 from libc.string cimport memcmp, memcpy, memset
@@ -210,6 +212,17 @@ cdef char *str_writable(
     _fill(b, nbytes)
     db_set_blob(db, key, b, DB_NO_TTL if o == NULL else DB_KEEP_TTL)
     return b.data
+
+
+cdef blob_t *str_reusable(obj_t *o, size_t nbytes) noexcept nogil:
+    """Return a blob that no reply refers to, with room, but not twice too much."""
+    cdef blob_t *b
+    if o == NULL or obj_type(o) != OBJ_STRING or obj_enc(o) != OBJ_ENC_BLOB:
+        return NULL
+    b = <blob_t *>obj_pointer(o)
+    if b.refs > 1 or b.cap < nbytes or b.cap // 2 > nbytes:
+        return NULL
+    return b
 
 
 # --- Write ------------------------------------------------------------------------

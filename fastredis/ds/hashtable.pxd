@@ -42,6 +42,8 @@ cdef struct ht_pos_t:
 
 # returned; the table starts with one bucket
 cdef ht_t *ht_new(ht_key_fn key_of) noexcept nogil
+# have the buckets that n entries need; of an empty table
+cdef void ht_reserve(ht_t *t, size_t n) noexcept nogil
 # frees the table, not the entries; NULL is allowed
 cdef void ht_free(ht_t *t) noexcept nogil
 cdef void *ht_find(

@@ -186,6 +186,18 @@ cdef void _add_bucket(ht_t *t) noexcept nogil:
         t.mask = 2 * t.mask + 1
 
 
+cdef void ht_reserve(ht_t *t, size_t n) noexcept nogil:
+    """Have as many buckets as n insertions would make, which then need not split any.
+
+    Removals shrink the table as always, so reserve just before inserting.
+    """
+    fr_assert(t.used == 0)
+    if n <= HT_BUCKET_ENTRIES:
+        return
+    while t.nbuckets * GROW_NUM < n * GROW_DEN:
+        _add_bucket(t)
+
+
 cdef void _redistribute(ht_t *t, ht_bucket_t *b) noexcept nogil:
     """Take all entries out of b's chain and insert each where its hash says."""
     cdef ht_bucket_t head = b[0]

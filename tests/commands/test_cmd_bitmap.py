@@ -219,6 +219,32 @@ def test_operation_on_its_own_source_and_on_integers(client: RawClient) -> None:
     assert client.cmd("GET", "a") == bytes(x ^ 255 for x in b"99")
 
 
+def test_results_in_the_place_of_long_strings(client: RawClient) -> None:
+    a, b = b"\xf0" * 9000, b"\x3c" * 8000
+    both = bytes(x & y for x, y in zip(a, b.ljust(9000, b"\0"), strict=True))
+    client.ok("SET", "a", a, "EX", "100")
+    client.ok("SET", "b", b)
+    assert client.cmd("BITOP", "AND", "d", "a", "b") == 9000
+    assert client.cmd("BITOP", "AND", "d", "b", "a") == 9000
+    assert client.cmd("GET", "d") == both
+    # the destination is a source, first or not
+    assert client.cmd("BITOP", "XOR", "d", "a", "d") == 9000
+    assert client.cmd("GET", "d") == bytes(x ^ y for x, y in zip(a, both, strict=True))
+    assert client.cmd("BITOP", "AND", "a", "a", "b") == 9000
+    assert client.cmd("GET", "a") == both
+    assert client.cmd("TTL", "a") == -1
+    # a shorter result in longer memory, then a reply that still refers to it
+    assert client.cmd("BITOP", "NOT", "a", "b") == 8000
+    assert client.cmd("GET", "a") == bytes(x ^ 255 for x in b)
+
+
+def test_a_result_does_not_change_a_reply_under_way(client2: RawClient) -> None:
+    value = b"\x0f" * 40_000
+    client2.ok("SET", "d", value)
+    replies = client2.pipeline([("GET", "d"), ("BITOP", "NOT", "d", "d"), ("GET", "d")])
+    assert replies == [value, 40_000, b"\xf0" * 40_000]
+
+
 def test_a_result_without_bytes_deletes_the_key(client: RawClient) -> None:
     client.ok("SET", "d", "old")
     assert client.cmd("BITOP", "AND", "d", "absent", "absent2") == 0

@@ -43,6 +43,7 @@ SETTLE_STEP_S: Final = 0.1
 # nothing; servers move on with it every 100 ms.
 STEADY_STEPS: Final = 10
 STEADY_BYTES: Final = 1024
+ADD_BATCH: Final = 500  # members added by one request
 CONTROL_SHARE: Final = 5  # one fifth of the keys is overwritten as a control
 
 
@@ -110,7 +111,9 @@ def prepare(
     settings: Settings,
     tick: Callable[[], None],
 ) -> None:
-    """Store the keys that a load scenario wants to find."""
+    """Store the keys and members that a load scenario wants to find."""
+    if scenario.adds:
+        add_members(server, scenario, settings, tick)
     count = settings.keys(scenario.preload)
     if count:
         value = (
@@ -127,6 +130,26 @@ def prepare(
             stream.fill(field_batches(key, fields, value), tick)
 
 
+def add_members(
+    server: RunningServer,
+    scenario: Scenario,
+    settings: Settings,
+    tick: Callable[[], None],
+) -> int:
+    """Add the members that a scenario wants in a collection; return how many."""
+    name, key, *fields = scenario.adds
+    count = settings.keys(scenario.members)
+    for start in range(0, count, ADD_BATCH):
+        numbers = range(start, min(start + ADD_BATCH, count))
+        server.ask(
+            name,
+            key,
+            *(f.replace("__rand_int__", f"{n:012}") for n in numbers for f in fields),
+        )
+        tick()
+    return count
+
+
 def calibrate(
     server: RunningServer,
     scenario: Scenario,
@@ -135,7 +158,8 @@ def calibrate(
 ) -> int:
     """Return how many requests make a run of the wanted length; also warms up."""
     if scenario.requests_per_key:
-        return int(settings.keys(scenario.keyspace) * scenario.requests_per_key)
+        count = scenario.members or scenario.keyspace
+        return int(settings.keys(count) * scenario.requests_per_key)
     slow = scenario.pipeline == 1 or scenario.value_size >= CALIBRATION_LARGE
     trial = CALIBRATION if slow else CALIBRATION_FAST
     report, cpu_ns, _, _ = _load(server, scenario, settings, trial, tick)
@@ -249,7 +273,7 @@ def check_counters(
         missed = (after.misses - before.misses) / reads
         if missed > MISS_SHARE:
             raise MeasureError(f"{missed:.1%} of the keys read were not found")
-    if scenario.requests_per_key and after.keys >= before.keys:
+    if scenario.requests_per_key and not scenario.adds and after.keys >= before.keys:
         raise MeasureError("no key was deleted")
     return commands
 
@@ -283,10 +307,13 @@ def measure_memory(
     empty_rss = proc.rss_bytes(server.pid)
     batches = set_batches(0, count, SHORT_VALUE.encode(), ttl=scenario.ttl)
     start = time.perf_counter()
-    with Stream(HOST, server.port) as stream:
-        stream.fill(batches, tick)
+    if scenario.adds:
+        count = add_members(server, scenario, settings, tick)
+    else:
+        with Stream(HOST, server.port) as stream:
+            stream.fill(batches, tick)
     took = time.perf_counter() - start
-    _check_size(server, count)
+    _check_size(server, 1 if scenario.adds else count)
     if scenario.ttl:
         _check_expires(server)
     full = _settled_memory(server)

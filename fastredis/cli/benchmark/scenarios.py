@@ -24,6 +24,8 @@ CONNECTIONS: Final = 50
 RANDOM_KEY: Final = "key:__rand_int__"
 FIXED_KEY: Final = "key:000000000000"
 COUNTER_KEY: Final = "counter:000000000000"
+SET_KEY: Final = "myset"
+ELEMENT: Final = "element:__rand_int__"
 SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
 
 # keyspaces, before --scale is applied
@@ -31,6 +33,8 @@ MILLION: Final = 1_000_000
 SHARED_KEYS: Final = 100_000  # random keys that are not meant to miss every cache
 DELETE_KEYS: Final = 2_000_000
 RESIZE_KEYS: Final = 5_000_000
+SET_MEMBERS: Final = 300_000  # of the set whose memory is measured
+MEGABYTE: Final = 1_048_576
 
 Kind = Literal["load", "memory", "latency"]
 
@@ -57,8 +61,12 @@ class Scenario:
     keyspace: number of random keys (``-r``), 0 for one fixed key.
     preload: keys stored first, with values of value_size bytes.
     fields: fields of the one hash that is stored first; named as random keys are.
-    requests_per_key: if set, exactly keyspace times this many requests are sent, and
-        the keys are stored again before every round (for commands that use keys up).
+    requests_per_key: if set, exactly keyspace (or members, if there are any) times
+        this many requests are sent, and the keys are stored again before every round
+        (for commands that use keys up).
+    adds: a command that adds one member to a collection, its name and key first; it is
+        sent with the members numbered from 0 to members - 1 first (with many of them
+        at a time), and before every round if requests_per_key is set, too.
     reads: every key must be found, or the measurement is refused.
     expires: keys must have a TTL afterwards.
     """
@@ -75,6 +83,8 @@ class Scenario:
     fields: int = 0
     value_size: int = len(SHORT_VALUE)
     requests_per_key: float = 0.0
+    adds: tuple[str, ...] = ()
+    members: int = 0
     reads: bool = False
     expires: bool = False
     ttl: bool = False
@@ -281,6 +291,77 @@ def _hashes() -> list[Scenario]:
     return found
 
 
+def _sets() -> list[Scenario]:
+    """Sets: the commands of redis-benchmark's own list, and large ones."""
+    adds = ("SADD", SET_KEY, ELEMENT)
+    return [
+        _load(
+            "sadd_p16",
+            0.50,
+            ("SADD", SET_KEY, "element:000000000000"),
+            "SADD of one member, P=16",
+            pipeline=16,
+        ),
+        _load(
+            "spop_p16",
+            0.50,
+            ("SPOP", SET_KEY),
+            "SPOP of a set that does not exist, P=16",
+            pipeline=16,
+        ),
+        _load(
+            "sadd_1m",
+            0.50,
+            adds,
+            "SADD to a set of random members out of 1,000,000, P=16",
+            pipeline=16,
+            keyspace=MILLION,
+            adds=adds,
+            members=MILLION,
+        ),
+        _load(
+            "spop_1m",
+            0.50,
+            ("SPOP", SET_KEY),
+            "SPOP from a set of 1,000,000 members, 500,000 requests, P=16",
+            pipeline=16,
+            requests_per_key=0.5,
+            adds=adds,
+            members=MILLION,
+        ),
+        _load(
+            "smembers_100",
+            0.50,
+            ("SMEMBERS", SET_KEY),
+            "SMEMBERS of a set of 100 members, P=16",
+            pipeline=16,
+            adds=adds,
+            members=100,
+        ),
+    ]
+
+
+def _bitmaps() -> list[Scenario]:
+    """Bitmaps of a megabyte; nearly all of the cost is memory."""
+    size = {"preload": 1, "value_size": MEGABYTE}
+    return [
+        _load(
+            "bitcount_1m",
+            0.80,
+            ("BITCOUNT", FIXED_KEY),
+            "BITCOUNT of 1 MB, P=1",
+            **size,
+        ),
+        _load(
+            "bitop_1m",
+            0.80,
+            ("BITOP", "AND", "result", FIXED_KEY, FIXED_KEY),
+            "BITOP AND of 1 MB with itself, P=1",
+            **size,
+        ),
+    ]
+
+
 def _memory() -> list[Scenario]:
     """What a key costs in memory."""
     found = []
@@ -300,6 +381,19 @@ def _memory() -> list[Scenario]:
                 ttl=ttl,
             )
         )
+    found.append(
+        Scenario(
+            name="mem_set_300k",
+            kind="memory",
+            summary="memory of one set of 300,000 members of 16 bytes",
+            targets=(
+                Target("bytes_per_key", 34.0, "absolute"),
+                Target("rss_mb", 1.0, "valkey"),
+            ),
+            adds=("SADD", SET_KEY, "emt:__rand_int__"),
+            members=SET_MEMBERS,
+        )
+    )
     return found
 
 
@@ -324,6 +418,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_large(),
         *_several(),
         *_hashes(),
+        *_sets(),
+        *_bitmaps(),
         *_memory(),
         *_latency(),
     )

@@ -99,7 +99,9 @@ def test_every_promised_scenario_is_there() -> None:
     others = (
         "get_1m set_1m get_1k get_16k set_1k set_16k mset10_p16 mget10_p16 "
         "expire_p16 setex_p16 del_p16 hset_p16 hset_1m hget_1m hgetall_5 hgetall_100 "
-        "mem_1m mem_1m_ttl latency_resize"
+        "mem_1m mem_1m_ttl latency_resize "
+        "sadd_p16 spop_p16 sadd_1m spop_1m smembers_100 bitcount_1m bitop_1m "
+        "mem_set_300k"
     )
     assert set(SCENARIOS) == basic | set(others.split())
     assert set(QUICK) <= set(SCENARIOS)
@@ -113,8 +115,9 @@ def test_scenarios_are_consistent(scenario) -> None:
         assert ("__rand_int__" in " ".join(scenario.command)) == (scenario.keyspace > 0)
         assert scenario.preload or not scenario.reads
     else:
-        assert scenario.keyspace
+        assert scenario.keyspace or scenario.members
         assert not scenario.command
+    assert bool(scenario.adds) == (scenario.members > 0)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_memory_targets_are_bytes_per_key_and_the_rss_of_valkey() -> None:
 
 def test_select_understands_names_patterns_and_presets() -> None:
     assert [s.name for s in select("get_p16, set_p1,get_p16")] == ["get_p16", "set_p1"]
-    assert {s.name for s in select("*_1m")} == {"get_1m", "set_1m", "mem_1m"}
+    assert {s.name for s in select("?et_1m, mem*1m")} == {"get_1m", "set_1m", "mem_1m"}
     assert [s.name for s in select("quick")] == list(QUICK)
     assert [s.name for s in select("all")] == list(SCENARIOS)
     for wrong in ("get_p17", "", ","):

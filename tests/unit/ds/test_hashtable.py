@@ -166,6 +166,24 @@ def test_takes_few_bytes_for_an_entry(n: int) -> None:
     assert abs(taken - table.nbytes) < 0.02 * table.nbytes
 
 
+@pytest.mark.parametrize("n", [0, 1, 9, 10, 14, 1000, 6656, 6657, 50_000])
+def test_room_reserved_is_what_insertions_would_have_made(n: int) -> None:
+    names = [b"key:%d" % i for i in range(n)]
+    grown, reserved = Table(), Table()
+    grown.insert_many(names)
+    reserved.reserve(n)
+    nbuckets = reserved.nbuckets
+    reserved.insert_many(names)
+    reserved.check()
+    assert reserved.nbuckets == nbuckets
+    assert abs(nbuckets - grown.nbuckets) <= 1
+    assert sorted(reserved.walk()) == sorted(names)
+    for name in names:
+        assert reserved.remove(name)
+    reserved.check()
+    assert reserved.nbuckets == 1
+
+
 def test_no_insertion_moves_more_than_a_bucket() -> None:
     table = Table()
     before = 1
