@@ -512,6 +512,8 @@ def _debug(server: Any) -> Iterator[Field]:
     yield "debug_clients", stats["clients"]
     yield "debug_reply_blocks", stats["reply_blocks"]
     yield "debug_lazyfree_pending", stats["lazyfree_pending"]
+    yield "debug_watched_keys", stats["watched_keys"]
+    yield "debug_subscribers", stats["pubsub_clients"]
 
 
 SECTIONS: Final[dict[str, tuple[str, Callable[[Any], Iterable[Field]]]]] = {

@@ -105,6 +105,18 @@ cdef void _on_expired(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
         _tell(srv, db, key, NOTIFY_EXPIRED, b"expired")
 
 
+cdef void _on_fields_expired(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
+    cdef server_t *srv = <server_t *>ctx
+    if srv.change_hooks:
+        _tell(srv, db, key, NOTIFY_HASH, b"hexpired")
+
+
+cdef void _on_emptied(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
+    cdef server_t *srv = <server_t *>ctx
+    if srv.change_hooks:
+        _tell(srv, db, key, NOTIFY_GENERIC, b"del")
+
+
 cdef void _on_created(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
     _notify(<server_t *>ctx, db, key, NOTIFY_NEW, b"new")
 
@@ -136,6 +148,8 @@ cdef void changed_start(server_t *srv) noexcept nogil:
     """Hear of what happens in the keyspace by itself."""
     srv.ks.hooks.ctx = srv
     srv.ks.hooks.expired = _on_expired
+    srv.ks.hooks.fields_expired = _on_fields_expired
+    srv.ks.hooks.emptied = _on_emptied
 
 
 cdef void changed_set_events(server_t *srv, uint32_t events) noexcept nogil:

@@ -51,6 +51,8 @@ cdef struct notify_hooks_t:
     db_key_fn expired       # its time has passed, it is about to be deleted
     db_key_fn created       # it is there, and was not before
     db_key_fn missed        # a reader looked for it in vain
+    db_key_fn fields_expired    # some of its fields have gone, their time had passed
+    db_key_fn emptied       # the last of them has: it is about to be deleted
 
 # What all databases of a server share.
 cdef struct keyspace_t:

@@ -380,10 +380,15 @@ cdef bint _fields_due(void *ctx, obj_t *o) noexcept nogil:
     cdef db_t *db = <db_t *>ctx
     cdef obj_subexpire_t *sub
     cdef dbkey_t key
-    db.ks.expired_fields += obj_subexpire_due(o, db.ks.now_ms, FIELDS_STEP)
+    cdef size_t n = obj_subexpire_due(o, db.ks.now_ms, FIELDS_STEP)
+    db.ks.expired_fields += n
     key.ptr = obj_key(o, &key.len)
     key.hash = keyhash(key.ptr, key.len)
+    if n and db.ks.hooks.fields_expired != NULL:
+        db.ks.hooks.fields_expired(db.ks.hooks.ctx, db, &key)
     if obj_subexpire_len(o) == 0:
+        if db.ks.hooks.emptied != NULL:
+            db.ks.hooks.emptied(db.ks.hooks.ctx, db, &key)
         _remove(db, _locate(db, &key), key.hash, db.ks.is_lazy_expire)
         return False
     sub = obj_subexpire(o)

@@ -433,6 +433,8 @@ def test_debug_counters(client: RawClient, server: FastredisServer) -> None:
         "debug_clients": "1",
         "debug_reply_blocks": "0",
         "debug_lazyfree_pending": "0",
+        "debug_watched_keys": "0",
+        "debug_subscribers": "0",
     }
     client.ok("SET", "k", "x" * 1_000_000)
     server.client().send_raw(encode(["GET", "k"]) * 20)

@@ -75,6 +75,21 @@ def round_of(port: int) -> None:
     ):
         with connect(port) as sock:
             sock.sendall(data)
+    # closed in a transaction, with watched keys and subscriptions; others go through
+    with connect(port) as sock, connect(port) as other:
+        for name in (b"WATCH", b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE"):
+            names = [b"%d" % i for i in range(100)]
+            end = b":200\r\n" if name == b"PSUBSCRIBE" else b":100\r\n"
+            sock.sendall(request(name, *names))
+            data = receive(sock, 5)
+            while name != b"WATCH" and not data.endswith(end):
+                data += receive(sock, 1)
+        other.sendall(request(b"PUBLISH", b"7", b"x" * 50_000))
+        assert receive(other, 4) == b":2\r\n"
+        other.sendall(request(b"SET", b"7", b"x") + request(b"WATCH", b"7", b"8"))
+        other.sendall(request(b"MULTI") + request(b"SET", b"8", b"y" * 1000) * 20)
+        expected = b"+OK\r\n" * 3 + b"+QUEUED\r\n" * 20
+        assert receive(other, len(expected)) == expected
     # protocol errors: the server closes
     for data in (
         b"*x\r\n",

@@ -69,6 +69,8 @@ def wait_for_counters(server: FastredisServer) -> None:
         "debug_clients": "1",
         "debug_reply_blocks": "0",
         "debug_lazyfree_pending": "0",
+        "debug_watched_keys": "0",
+        "debug_subscribers": "0",
     }
     with RawClient(server.port) as client:
         left: dict[str, str] = {}
