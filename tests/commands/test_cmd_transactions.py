@@ -586,3 +586,38 @@ def test_redis_py(server: FastredisServer, protocol: int) -> None:
 
         client.transaction(add, "a")
         assert client.get("a") == b"8"
+
+
+# --- Clients that wait -------------------------------------------------------------
+
+
+def test_nothing_waits_in_a_transaction(client: RawClient) -> None:
+    queue(client, ("BLPOP", "list", "0"), ("RPUSH", "list", "a"), ("BLPOP", "list", 0))
+    assert client.cmd("EXEC") == [client.null_array, 1, [b"list", b"a"]]
+
+
+def test_who_waits_is_served_after_exec(
+    server: FastredisServer, client: RawClient
+) -> None:
+    waiting = server.client()
+    waiting.send("BLPOP", "list", "0")
+    wait_until(lambda: client.info("clients")["blocked_clients"] == "1")
+    queue(client, ("RPUSH", "list", "a"), ("DEL", "list"))
+    assert client.cmd("EXEC") == [1, 1]
+    assert client.info("clients")["blocked_clients"] == "1"
+    queue(client, ("RPUSH", "list", "b"), ("LPUSH", "list", "c"), ("LLEN", "list"))
+    assert client.cmd("EXEC") == [1, 2, 2]
+    assert waiting.read() == [b"list", b"c"]
+
+
+def test_what_a_waiting_client_takes_is_a_change(
+    server: FastredisServer, client: RawClient
+) -> None:
+    waiting = server.client()
+    waiting.send("BLMOVE", "list", "other", "LEFT", "LEFT", "0")
+    wait_until(lambda: client.info("clients")["blocked_clients"] == "1")
+    client.ok("WATCH", "other")
+    assert server.client().cmd("RPUSH", "list", "a") == 1
+    assert waiting.read() == b"a"
+    queue(client, ("PING",))
+    assert client.cmd("EXEC") == client.null_array

@@ -297,3 +297,48 @@ def test_expired_is_told_on_both_roads(
     listener = Listener(server)
     server.client().ok("SET", "a", "1", "PX", "10")
     assert list(listener.client.read()[2:]) == [b"__keyevent@0__:expired", b"a"]
+
+
+# --- Other types -------------------------------------------------------------------
+
+
+def test_a_waiting_client_hears_of_its_own_change_after_the_reply(
+    client: RawClient, client3: RawClient, listen: Callable[[str], Listener]
+) -> None:
+    listen("El")
+    client3.send("SUBSCRIBE", "__keyevent@0__:rpush", "__keyevent@0__:lpop")
+    assert [client3.read()[2] for _ in range(2)] == [1, 2]
+    client3.send("BLPOP", "list", "0")
+    wait_until(lambda: client.info("clients")["blocked_clients"] == "1")
+    assert client.cmd("RPUSH", "list", "a") == 1
+    # the message about what woke it comes while it still waits
+    assert list(client3.read()[1:]) == [b"__keyevent@0__:rpush", b"list"]
+    assert client3.read() == [b"list", b"a"]
+    assert list(client3.read()[1:]) == [b"__keyevent@0__:lpop", b"list"]
+
+
+def test_fields_that_expire(
+    client: RawClient, listen: Callable[[str], Listener]
+) -> None:
+    listener = listen("Ehg")
+    client.cmd("HSET", "hash", "a", "1", "b", "2")
+    client.cmd("HPEXPIRE", "hash", "10", "FIELDS", "2", "a", "b")
+    told: list[str] = []
+
+    def all_told() -> bool:
+        told.extend(listener.events())
+        return "0 del hash" in told
+
+    wait_until(all_told)
+    assert told[-2:] == ["0 hexpired hash", "0 del hash"]
+    assert client.cmd("EXISTS", "hash") == 0
+
+
+def test_fields_that_expire_are_a_change(client: RawClient, client2: RawClient) -> None:
+    client.cmd("HSET", "hash", "a", "1", "b", "2")
+    client.cmd("HPEXPIRE", "hash", "30", "FIELDS", "1", "a")
+    client.ok("WATCH", "hash")
+    wait_until(lambda: client2.info("stats")["expired_subkeys"] == "1")
+    client.ok("MULTI")
+    assert client.cmd("PING") == "QUEUED"
+    assert client.cmd("EXEC") == client.null_array
