@@ -65,6 +65,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_pubsub",
     "fastredis.commands.cmd_server",
     "fastredis.commands.cmd_set",
+    "fastredis.commands.cmd_sort",
     "fastredis.commands.cmd_string",
     "fastredis.commands.cmd_transaction",
     "fastredis.commands.cmd_zcombine",

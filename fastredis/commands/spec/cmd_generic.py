@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastredis.commands.spec.model import (
     DENYOOM,
     FAST,
@@ -11,12 +13,17 @@ from fastredis.commands.spec.model import (
     STALE,
     TOUCHES_ARBITRARY_KEYS,
     WRITE,
+    Arg,
     Command,
+    KeySpec,
+    Unknown,
     array,
+    block,
     bulk,
     either,
     integer,
     key,
+    key_flags,
     keys_from,
     nil,
     number,
@@ -29,6 +36,9 @@ from fastredis.commands.spec.model import (
     token,
     unix_time,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MULTI_SHARD = ("request_policy:multi_shard", "response_policy:agg_sum")
 _VARIES = ("nondeterministic_output",)
@@ -58,6 +68,61 @@ RESTORE_HISTORY = (
     ("3.0.0", "`REPLACE` is new."),
     ("5.0.0", "`ABSTTL`, `IDLETIME` and `FREQ` are new."),
 )
+_SORTED = one_key("RO ACCESS")
+_PATTERN_KEYS = KeySpec(
+    "RO ACCESS",
+    Unknown(),
+    Unknown(),
+    notes="Those that the patterns of BY and GET make of the elements",
+)
+_SORT_ARGS = [
+    key(),
+    Arg(
+        "pattern",
+        "by-pattern",
+        key_spec=1,
+        display="pattern",
+        token="BY",
+        optional=True,
+    ),
+    block("limit", integer("offset"), integer("count"), token="LIMIT", optional=True),
+    Arg(
+        "pattern",
+        "get-pattern",
+        key_spec=1,
+        display="pattern",
+        token="GET",
+        optional=True,
+        multiple=True,
+        multiple_token=True,
+    ),
+    oneof("order", token("ASC"), token("DESC"), optional=True),
+    token("ALPHA", optional=True),
+]
+_SORT_COST = "O(n+m*log(n)), n = length, m = elements returned; O(m) if not sorted"
+_SORT_SKIPPED = {b"limit": 2, b"get": 1, b"by": 1}  # arguments of the other options
+
+
+def _sort_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Find the key of SORT and that of the last STORE."""
+    found = [(1, key_flags("RO ACCESS"))]
+    stored = 0
+    i = 2
+    while i < len(argv):
+        word = argv[i].lower()
+        if word == b"store" and i + 1 < len(argv):
+            stored = i + 1
+            i += 1
+        i += 1 + _SORT_SKIPPED.get(word, 0)
+    if stored:
+        found.append((stored, key_flags("OW UPDATE")))
+    return found
+
+
+def _sort_ro_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Find the key of SORT_RO."""
+    return [(1, key_flags("RO ACCESS"))]
+
 
 COPY = Command(
     "COPY",
@@ -408,6 +473,48 @@ SCAN = Command(
         "request_policy:special",
         "response_policy:special",
     ),
+)
+
+SORT = Command(
+    "SORT",
+    group="generic",
+    since="1.0.0",
+    arity=-2,
+    flags=WRITE | DENYOOM,
+    keys=[
+        _SORTED,
+        _PATTERN_KEYS,
+        KeySpec(
+            "OW UPDATE",
+            Unknown(),
+            Unknown(),
+            notes="Follows the last STORE, which may stand anywhere after the key",
+        ),
+    ],
+    find_keys=_sort_keys,
+    args=[*_SORT_ARGS, key("destination", 2, token="STORE", optional=True)],
+    reply=either(
+        array("the elements in order, or what GET makes of them"),
+        number("the number of elements stored, with STORE"),
+    ),
+    cost=_SORT_COST,
+    acl_extra="set sortedset list dangerous",
+    summary="Sorts a list, a set or a sorted set; the result can be stored.",
+)
+
+SORT_RO = Command(
+    "SORT_RO",
+    group="generic",
+    since="7.0.0",
+    arity=-2,
+    flags=READONLY,
+    keys=[_SORTED, _PATTERN_KEYS],
+    find_keys=_sort_ro_keys,
+    args=_SORT_ARGS,
+    reply=array("the elements in order, or what GET makes of them"),
+    cost=_SORT_COST,
+    acl_extra="set sortedset list dangerous",
+    summary="Sorts a list, a set or a sorted set, and stores nothing.",
 )
 
 TOUCH = Command(
