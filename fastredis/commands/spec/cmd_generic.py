@@ -498,7 +498,7 @@ SORT = Command(
         number("the number of elements stored, with STORE"),
     ),
     cost=_SORT_COST,
-    acl_extra="set sortedset list dangerous",
+    acl="set sortedset list dangerous",
     summary="Sorts a list, a set or a sorted set; the result can be stored.",
 )
 
@@ -513,7 +513,7 @@ SORT_RO = Command(
     args=_SORT_ARGS,
     reply=array("the elements in order, or what GET makes of them"),
     cost=_SORT_COST,
-    acl_extra="set sortedset list dangerous",
+    acl="set sortedset list dangerous",
     summary="Sorts a list, a set or a sorted set, and stores nothing.",
 )
 
