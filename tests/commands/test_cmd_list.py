@@ -234,9 +234,7 @@ def test_rpoplpush(client: RawClient) -> None:
 @pytest.mark.parametrize("how", ["OBO", "BULK"])
 @pytest.mark.parametrize("whereto", ["LEFT", "RIGHT"])
 @pytest.mark.parametrize("wherefrom", ["LEFT", "RIGHT"])
-def test_move_several(
-    lists: RawClient, wherefrom: str, whereto: str, how: str
-) -> None:
+def test_move_several(lists: RawClient, wherefrom: str, whereto: str, how: str) -> None:
     lists.cmd("RPUSH", "a", *range(8))
     lists.cmd("RPUSH", "b", "x", "y")
     taken = [b"0", b"1", b"2"] if wherefrom == "LEFT" else [b"5", b"6", b"7"]
@@ -246,9 +244,7 @@ def test_move_several(
     reply = lists.cmd("LMOVEM", "a", "b", wherefrom, whereto, "EXACTLY", 3, how)
     assert reply == taken
     ends = [b"x", b"y"]
-    assert values(lists, "b") == (
-        taken + ends if whereto == "LEFT" else ends + taken
-    )
+    assert values(lists, "b") == (taken + ends if whereto == "LEFT" else ends + taken)
     assert values(lists, "a") == kept
     reply = lists.cmd("LMOVEM", "a", "b", wherefrom, whereto, "EXACTLY", 6, how)
     assert reply == lists.null_array
@@ -458,7 +454,11 @@ def test_destination_of_another_type(
 def test_rename_and_copy_and_swapdb_wake(
     server: FastredisServer, client2: RawClient, waiters: Waiters
 ) -> None:
-    for move in (("RENAME", "src", "l"), ("COPY", "src", "l"), ("RENAMENX", "src", "l")):
+    for move in (
+        ("RENAME", "src", "l"),
+        ("COPY", "src", "l"),
+        ("RENAMENX", "src", "l"),
+    ):
         (waiter,) = waiters(1)
         waiter.send("BLPOP", "l", "0")
         wait_blocked(server, 1)
@@ -541,9 +541,7 @@ def test_enough_elements_are_waited_for(
     assert values(client2, "d") == [b"b", b"c", b"d"]
 
 
-def test_unblock(
-    server: FastredisServer, client2: RawClient, waiters: Waiters
-) -> None:
+def test_unblock(server: FastredisServer, client2: RawClient, waiters: Waiters) -> None:
     for how in ("TIMEOUT", "ERROR"):
         (waiter,) = waiters(1)
         number = waiter.cmd("CLIENT", "ID")

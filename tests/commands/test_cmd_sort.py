@@ -96,9 +96,9 @@ def test_store(client: RawClient) -> None:
     assert client.cmd("SORT", "s", "BY", "nosort", "STORE", "dst") == 5
     assert client.cmd("LRANGE", "dst", 0, -1) == list(map(str.encode, "abcde"))
     assert str(client.cmd("SORT_RO", "s", "STORE", "dst")) == SYNTAX
-    assert client.cmd("COMMAND", "GETKEYS", "SORT", "a", "STORE", "b", "STORE", "c") == (
-        [b"a", b"c"]
-    )
+    assert client.cmd(
+        "COMMAND", "GETKEYS", "SORT", "a", "STORE", "b", "STORE", "c"
+    ) == ([b"a", b"c"])
 
 
 def test_errors(client: RawClient) -> None:

@@ -35,7 +35,9 @@ SLOTS = {
         st.sampled_from(SHORT * 3 + LONG), st.integers(-300, 300).map(b"%d".__mod__)
     ),
     "int": integers,
-    "time": st.sampled_from([b"0.01", b"0.001", b".002", b"-1", b"x", b"1e300", b"inf"]),
+    "time": st.sampled_from(
+        [b"0.01", b"0.001", b".002", b"-1", b"x", b"1e300", b"inf"]
+    ),
 }
 JUNK = st.sampled_from([b"LEFT", b"COUNT", b"1", b"0", b"junk", b"", b"AFTER", b"a"])
 
