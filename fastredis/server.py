@@ -54,6 +54,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_client",
     "fastredis.commands.cmd_connection",
     "fastredis.commands.cmd_generic",
+    "fastredis.commands.cmd_geo",
     "fastredis.commands.cmd_hash",
     "fastredis.commands.cmd_hash_expire",
     "fastredis.commands.cmd_hyperloglog",

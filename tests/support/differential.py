@@ -57,7 +57,9 @@ def _zscan(reply: Any, step: Step) -> Any:
     cursor, found = reply
     if any(word.upper() == b"NOSCORES" for word in step):
         return [cursor, sorted(found)]
-    return [cursor, sorted(zip(found[::2], found[1::2], strict=True))]
+    # of a large set the genuine servers write 17 digits, which need not be the shortest
+    scores = map(float, found[1::2])
+    return [cursor, sorted(zip(found[::2], scores, strict=True))]
 
 
 def _zrandmember(reply: Any, step: Step) -> Any:

@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Declarations of the geo commands."""
+
+from __future__ import annotations
+
+from fastredis.commands.spec.model import (
+    DENYOOM,
+    READONLY,
+    WRITE,
+    Arg,
+    Command,
+    KeySpec,
+    Keyword,
+    Range,
+    array,
+    block,
+    bulk,
+    double,
+    either,
+    integer,
+    key,
+    nil,
+    number,
+    one_key,
+    oneof,
+    string,
+    token,
+)
+
+GEOADD = Command(
+    "GEOADD",
+    group="geo",
+    since="3.2.0",
+    arity=-5,
+    flags=WRITE | DENYOOM,
+    keys=one_key("RW UPDATE"),
+    args=[
+        key(),
+        oneof("condition", token("NX"), token("XX"), optional=True, since="6.2.0"),
+        Arg("pure-token", "change", token="CH", optional=True, since="6.2.0"),
+        block(
+            "data",
+            double("longitude"),
+            double("latitude"),
+            string("member"),
+            multiple=True,
+        ),
+    ],
+    reply=number("members added, with CH also those moved"),
+    cost="O(m log n), m = members given, n = members of the set",
+    history=[("6.2.0", "`CH`, `NX` and `XX` are new.")],
+    summary="Adds members with a longitude and a latitude to a sorted set.",
+)
+
+GEODIST = Command(
+    "GEODIST",
+    group="geo",
+    since="3.2.0",
+    arity=-4,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[
+        key(),
+        string("member1"),
+        string("member2"),
+        oneof("unit", token("M"), token("KM"), token("FT"), token("MI"), optional=True),
+    ],
+    reply=either(bulk("the distance, four decimals"), nil("a member is missing")),
+    cost="O(1)",
+    summary="Computes the distance between two members.",
+)
+
+GEOHASH = Command(
+    "GEOHASH",
+    group="geo",
+    since="3.2.0",
+    arity=-2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[key(), string("member", optional=True, multiple=True)],
+    reply=array("for each member a text of 11 characters, or null"),
+    cost="O(m), m = members given",
+    summary="Returns the positions of members as standard geohashes.",
+)
+
+GEOPOS = Command(
+    "GEOPOS",
+    group="geo",
+    since="3.2.0",
+    arity=-2,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[key(), string("member", optional=True, multiple=True)],
+    reply=array("for each member its longitude and latitude, or null"),
+    cost="O(m), m = members given",
+    summary="Returns the positions of members.",
+)
+
+GEORADIUS = Command(
+    "GEORADIUS",
+    group="geo",
+    since="3.2.0",
+    arity=-6,
+    flags=WRITE | DENYOOM,
+    keys=[
+        one_key("RO ACCESS"),
+        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STORE", 6), Range(0, 1, 0)),
+        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STOREDIST", 6), Range(0, 1, 0)),
+    ],
+    args=[
+        key(),
+        double("longitude"),
+        double("latitude"),
+        double("radius"),
+        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        token("WITHCOORD", optional=True),
+        token("WITHDIST", optional=True),
+        token("WITHHASH", optional=True),
+        block(
+            "count-block",
+            integer("count", token="COUNT"),
+            token("ANY", optional=True, since="6.2.0"),
+            optional=True,
+        ),
+        oneof("order", token("ASC"), token("DESC"), optional=True),
+        oneof(
+            "store",
+            key("storekey", 1, token="STORE", display="key"),
+            key("storedistkey", 2, token="STOREDIST", display="key"),
+            optional=True,
+        ),
+    ],
+    reply=either(
+        array(
+            "members found; with WITH options, arrays of the member and what was asked for"
+        ),
+        number("with STORE or STOREDIST: size of the result"),
+    ),
+    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    deprecated="6.2.0",
+    replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`",
+    history=[
+        ("6.2.0", "`COUNT` has the option `ANY`."),
+        ("7.0.0", "Units may be in upper case."),
+    ],
+    summary="Finds the members around a position, and may store them.",
+)
+
+GEORADIUSBYMEMBER = Command(
+    "GEORADIUSBYMEMBER",
+    group="geo",
+    since="3.2.0",
+    arity=-5,
+    flags=WRITE | DENYOOM,
+    keys=[
+        one_key("RO ACCESS"),
+        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STORE", 5), Range(0, 1, 0)),
+        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STOREDIST", 5), Range(0, 1, 0)),
+    ],
+    args=[
+        key(),
+        string("member"),
+        double("radius"),
+        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        token("WITHCOORD", optional=True),
+        token("WITHDIST", optional=True),
+        token("WITHHASH", optional=True),
+        block(
+            "count-block",
+            integer("count", token="COUNT"),
+            token("ANY", optional=True),
+            optional=True,
+        ),
+        oneof("order", token("ASC"), token("DESC"), optional=True),
+        oneof(
+            "store",
+            key("storekey", 1, token="STORE", display="key"),
+            key("storedistkey", 2, token="STOREDIST", display="key"),
+            optional=True,
+        ),
+    ],
+    reply=either(
+        array(
+            "members found; with WITH options, arrays of the member and what was asked for"
+        ),
+        number("with STORE or STOREDIST: size of the result"),
+    ),
+    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    deprecated="6.2.0",
+    replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`",
+    history=[
+        ("6.2.0", "`COUNT` has the option `ANY`."),
+        ("7.0.0", "Units may be in upper case."),
+    ],
+    summary="Finds the members around another member, and may store them.",
+)
+
+GEORADIUSBYMEMBER_RO = Command(
+    "GEORADIUSBYMEMBER_RO",
+    group="geo",
+    since="3.2.10",
+    arity=-5,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[
+        key(),
+        string("member"),
+        double("radius"),
+        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        token("WITHCOORD", optional=True),
+        token("WITHDIST", optional=True),
+        token("WITHHASH", optional=True),
+        block(
+            "count-block",
+            integer("count", token="COUNT"),
+            token("ANY", optional=True),
+            optional=True,
+        ),
+        oneof("order", token("ASC"), token("DESC"), optional=True),
+    ],
+    reply=array(
+        "members found; with WITH options, arrays of the member and what was asked for"
+    ),
+    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    deprecated="6.2.0",
+    replaced_by="`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`",
+    history=[
+        ("6.2.0", "`COUNT` has the option `ANY`."),
+        ("7.0.0", "Units may be in upper case."),
+    ],
+    summary="Finds the members around another member.",
+)
+
+GEORADIUS_RO = Command(
+    "GEORADIUS_RO",
+    group="geo",
+    since="3.2.10",
+    arity=-6,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[
+        key(),
+        double("longitude"),
+        double("latitude"),
+        double("radius"),
+        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        token("WITHCOORD", optional=True),
+        token("WITHDIST", optional=True),
+        token("WITHHASH", optional=True),
+        block(
+            "count-block",
+            integer("count", token="COUNT"),
+            token("ANY", optional=True, since="6.2.0"),
+            optional=True,
+        ),
+        oneof("order", token("ASC"), token("DESC"), optional=True),
+    ],
+    reply=array(
+        "members found; with WITH options, arrays of the member and what was asked for"
+    ),
+    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    deprecated="6.2.0",
+    replaced_by="`GEOSEARCH` with `BYRADIUS`",
+    history=[
+        ("6.2.0", "`COUNT` has the option `ANY`."),
+        ("7.0.0", "Units may be in upper case."),
+    ],
+    summary="Finds the members around a position.",
+)
+
+GEOSEARCH = Command(
+    "GEOSEARCH",
+    group="geo",
+    since="6.2.0",
+    arity=-7,
+    flags=READONLY,
+    keys=one_key("RO ACCESS"),
+    args=[
+        key(),
+        oneof(
+            "from",
+            string("member", token="FROMMEMBER"),
+            block(
+                "fromlonlat",
+                double("longitude"),
+                double("latitude"),
+                token="FROMLONLAT",
+            ),
+            optional=True,
+        ),
+        oneof(
+            "by",
+            block(
+                "circle",
+                double("radius", token="BYRADIUS"),
+                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+            ),
+            block(
+                "box",
+                double("width", token="BYBOX"),
+                double("height"),
+                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+            ),
+            block(
+                "polygon",
+                integer("num-vertices", token="BYPOLYGON"),
+                block(
+                    "vertices", double("longitude"), double("latitude"), multiple=True
+                ),
+                since="9.0.0",
+            ),
+        ),
+        oneof("order", token("ASC"), token("DESC"), optional=True),
+        block(
+            "count-block",
+            integer("count", token="COUNT"),
+            token("ANY", optional=True),
+            optional=True,
+        ),
+        token("WITHCOORD", optional=True),
+        token("WITHDIST", optional=True),
+        token("WITHHASH", optional=True),
+    ],
+    reply=array(
+        "members found; with WITH options, arrays of the member and what was asked for"
+    ),
+    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    history=[
+        ("7.0.0", "Units may be in upper case."),
+        ("9.0.0", "`BYPOLYGON` is new."),
+    ],
+    summary="Finds the members within a circle, a box or a polygon.",
+)
+
+GEOSEARCHSTORE = Command(
+    "GEOSEARCHSTORE",
+    group="geo",
+    since="6.2.0",
+    arity=-8,
+    flags=WRITE | DENYOOM,
+    keys=[one_key("OW UPDATE"), one_key("RO ACCESS", at=2)],
+    args=[
+        key("destination"),
+        key("source", 1),
+        oneof(
+            "from",
+            string("member", token="FROMMEMBER"),
+            block(
+                "fromlonlat",
+                double("longitude"),
+                double("latitude"),
+                token="FROMLONLAT",
+            ),
+            optional=True,
+        ),
+        oneof(
+            "by",
+            block(
+                "circle",
+                double("radius", token="BYRADIUS"),
+                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+            ),
+            block(
+                "box",
+                double("width", token="BYBOX"),
+                double("height"),
+                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+            ),
+            block(
+                "polygon",
+                integer("num-vertices", token="BYPOLYGON"),
+                block(
+                    "vertices", double("longitude"), double("latitude"), multiple=True
+                ),
+                since="9.0.0",
+            ),
+        ),
+        oneof("order", token("ASC"), token("DESC"), optional=True),
+        block(
+            "count-block",
+            integer("count", token="COUNT"),
+            token("ANY", optional=True),
+            optional=True,
+        ),
+        token("STOREDIST", optional=True),
+    ],
+    reply=number("size of the result"),
+    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    history=[
+        ("7.0.0", "Units may be in upper case."),
+        ("9.0.0", "`BYPOLYGON` is new."),
+    ],
+    summary="Stores the members within a circle, a box or a polygon.",
+)
