@@ -120,12 +120,14 @@ cdef class Tree:
     def items(self, bint is_reverse=False):
         """Return all scores and members."""
         cdef bpt_pos_t pos
+        cdef bpt_elem_t *e
         found = []
         if self.t.len == 0:
             return found
         pos = bpt_at(&self.t, self.t.len - 1 if is_reverse else 0)
         while pos.leaf != NULL:
-            found.append((bpt_elem(pos).score, bpt_elem(pos).member[:bpt_elem(pos).len]))
+            e = bpt_elem(pos)
+            found.append((e.score, e.member[:e.len]))
             if is_reverse:
                 bpt_prev(&pos)
             else:

@@ -503,8 +503,7 @@ cdef status_t _consistent_or_reply(client_t *c, const search_t *s) noexcept nogi
         return C_ERR
     if not s.has_area:
         reply_error_arg(
-            c, b"ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can be specified "
-            b"for ", 0, b"")
+            c, b"ERR exactly one of BYRADIUS and BYBOX can be specified for ", 0, b"")
         return C_ERR
     if s.is_any and s.count == 0:
         reply_error(c, b"ERR the ANY argument requires COUNT argument")

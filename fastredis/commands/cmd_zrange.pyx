@@ -90,7 +90,7 @@ cdef struct span_t:
 
 
 cdef status_t _parse_score(const char *s, size_t n, double *score_out) noexcept nogil:
-    """Read a number as strtod does: blanks before it, none for 0, 1e999 for infinity."""
+    """Read a number as strtod does: blanks before it, no text for 0, 1e999 for inf."""
     cdef char[SCORE_ROOM] room
     cdef char *text = room
     cdef char *end
@@ -358,7 +358,8 @@ cdef void _zrange(
 
 
 cdef api void cmd_zrange(client_t *c) noexcept nogil:
-    """ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]"""
+    """ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count]
+    [WITHSCORES]"""
     _zrange(c, 1, BY_AUTO, False, False)
 
 

@@ -10,7 +10,7 @@ from fastredis.core.num cimport (
     num_format_double,
     num_format_u64,
 )
-from fastredis.core.rand cimport rand_below, rand_t
+from fastredis.core.rand cimport rand_below
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.commands.scan cimport (
     SCAN_NOSCORES,
@@ -208,6 +208,10 @@ cdef api void cmd_zadd(client_t *c) noexcept nogil:
 
 cdef api void cmd_zincrby(client_t *c) noexcept nogil:
     """ZINCRBY key increment member"""
+    if _zadd_flag(c, 2):
+        # as an option it would leave a score without a member
+        reply_error(c, ERR_SYNTAX)
+        return
     _zadd(c, 2, ZADD_INCR)
 
 

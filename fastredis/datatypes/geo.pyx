@@ -5,10 +5,10 @@ r"""Positions as scores: 52 bits of longitude and latitude, interleaved.
     latitude    -85.05  ..  85.05    as y, 26 bits             x25 .. the odd ones
                                                         x25 y25 x24 y24 ... x0 y0
 
-A prefix of 2 * step bits names a cell of the grid with 2**step columns and rows, and all
-positions in it are one range of scores. A search takes the coarsest grid in which the
-cell of the centre and its eight neighbours cover the area, leaves out neighbours that
-cannot matter, and looks at each member in the rest:
+A prefix of 2 * step bits names a cell of the grid with 2**step columns and rows, and
+all positions in it are one range of scores. A search takes a grid in which the cell of
+the centre and its eight neighbours cover the area, leaves out neighbours that cannot
+matter, and looks at each member in the rest:
 
     +----+----+----+
     | NW | N  | NE |      order of the visits: centre, N, S, E, W, NE, NW, SE, SW

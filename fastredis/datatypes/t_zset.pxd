@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sorted sets: unique members, each with a score, in the order of the scores.
 
-See t_zset.pyx. A zset_t is a handle, passed around by value; a function that changes the
-set takes a pointer, since the set may move or change its encoding. If the set is a key's
-value, zset_keep must follow before anything else looks at the key.
+See t_zset.pyx. A zset_t is a handle, passed around by value; a function that changes
+the set takes a pointer, since the set may move or change its encoding. If the set is a
+key's value, zset_keep must follow before anything else looks at the key.
 """
 from fastredis.core.rand cimport rand_t
 from fastredis.ds.bptree cimport bpt_border_t, bpt_pos_t, bpt_t
@@ -32,8 +32,8 @@ cdef struct zset_tree_t:
     ht_t *members                       # bpt_elem_t, by member; owns none
     bpt_t tree                          # the same ones in order; owns them
 
-# One member, as an iterator returns it. The bytes are borrowed until the set changes, or
-# lie in digits.
+# One member, as an iterator returns it. The bytes are borrowed until the set changes,
+# or lie in digits.
 cdef struct zset_entry_t:
     double score
     const char *member

@@ -14,15 +14,16 @@ r"""Sorted sets, in two encodings.
               B+ tree (ds/bptree)            ^
               by score and member -----------'
 
-A set starts as a listpack and becomes a tree for good when it outgrows the limits; sets
-that a command builds as a whole (ZUNIONSTORE, ZRANGESTORE) get what suits their size.
+A set starts as a listpack and becomes a tree for good when it outgrows the limits;
+sets that a command builds as a whole (ZUNIONSTORE, ZRANGESTORE) get what suits their
+size.
 OBJECT ENCODING calls the tree skiplist, which clients expect of a large sorted set.
 
-Every range, by rank, score or member, is a range of ranks here: two borders, each found
-in O(log n) by zset_count_below, and an iterator between them.
+Every range, by rank, score or member, is a range of ranks here: two borders, each
+found in O(log n) by zset_count_below, and an iterator between them.
 
-With members of 16 bytes a tree takes about 32 bytes for the element, 11 for its place in
-the hash table and 12 in the tree.
+With members of 16 bytes a tree takes about 32 bytes for the element, 11 for its place
+in the hash table and 13 in the tree.
 
 Cost: listpack O(n) of all; tree O(1) by member, O(log n) for everything else.
 Threads: the thread that executes commands; free runs on any.
@@ -308,10 +309,10 @@ cdef zset_t zset_slice(
     cdef zset_iter_t it
     cdef zset_entry_t entry
     cdef zset_t part
-    cdef size_t i, longest = 0, total = 0
+    cdef size_t _i, longest = 0, total = 0
     zset_seek(z, first, False, &it)
     if n <= limits.entries:
-        for i in range(n):
+        for _i in range(n):
             zset_next(&it, &entry)
             longest = max(longest, entry.len)
             total += lp_entry_max(entry.len) + lp_entry_max(NUM_DOUBLE_BUF)
@@ -319,7 +320,7 @@ cdef zset_t zset_slice(
     part = zset_new(limits, n, longest)
     if part.enc == OBJ_ENC_LISTPACK and not lp_fits(<uint8_t *>part.ptr, total):
         zset_to_tree(&part)
-    for i in range(n):
+    for _i in range(n):
         zset_next(&it, &entry)
         _append(&part, entry.score, entry.member, entry.len)
     return part

@@ -22,10 +22,10 @@ at an element itself only where these are equal. Inner nodes are few and keep al
 Invariants: elements increase strictly; keys[i] and firsts[i] are those of the smallest
 element under child i, counts[i] is their number; no node but the root is empty.
 
-A leaf of 1024 bytes has room for 100 elements. A full one first gives of its entries to
-a neighbour that has room, and splits only if there is none; at the right end of the tree
-a new leaf starts with the new element alone. So leaves that are filled in order are
-full, those that are filled at random about 85%: some 12 bytes an element.
+A leaf of 1024 bytes has room for 100 elements. A full one first gives of its entries
+to a neighbour that has room, and splits only if there is none; at the right end of the
+tree a new leaf starts with the new element alone. So leaves that are filled in order
+are full, those that are filled at random about 85%: some 12 bytes an element.
 
 Cost: insert, remove, rank and by-rank access O(log n): three levels reach 400,000
 elements, four 25 million. Threads: none; a tree that nobody else uses may be freed on
@@ -370,7 +370,7 @@ cdef void _link_child(
     """
     cdef inner_t *node
     cdef inner_t *right
-    cdef uint32_t i, half, j
+    cdef uint32_t i, half
     cdef size_t moved
     if level < 0:
         node = _new_inner(t)
@@ -754,7 +754,7 @@ cdef size_t _check_node(const void *node, int height, check_t *seen) noexcept no
     cdef const void *child
     cdef size_t total = 0, n
     cdef uint32_t i
-    cdef int level
+    cdef int _level
     if height:
         seen.ninner += 1
         fr_assert(0 < inner.n <= BPT_INNER_CAP)
@@ -763,7 +763,7 @@ cdef size_t _check_node(const void *node, int height, check_t *seen) noexcept no
             fr_assert(n == inner.counts[i])
             total += n
             child = inner.children[i]
-            for level in range(height - 1):
+            for _level in range(height - 1):
                 child = (<const inner_t *>child).children[0]
             e = _leaf_first(<const bpt_leaf_t *>child)
             fr_assert(inner.firsts[i] == e)

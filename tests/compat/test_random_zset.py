@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Random sorted set commands to fastredis and to genuine servers: the same replies.
 
-Every example begins with the size up to which sets are listpacks, so that both encodings
-come and become one another, and ends with all that the keys hold.
+Every example begins with the size up to which sets are listpacks, so that both
+encodings come and become one another, and ends with all that the keys hold.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ is right. What must differ (ids, clocks, the order of KEYS) is levelled by `leve
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ Step = tuple[bytes, ...]
 # Servers answer one after the other, so times counted from now may differ a little.
 TOLERANCE = {b"TTL": 2, b"EXPIRETIME": 2, b"PTTL": 2000, b"PEXPIRETIME": 2000}
 STATE_TOLERANCE_MS = 3000
+NO_MEMBER = "ERR could not decode requested zset member"
 STEPS_SHOWN = 20  # before a difference; a shrunk example has fewer
 
 
@@ -67,6 +69,14 @@ def _zrandmember(reply: Any, step: Step) -> Any:
     if not isinstance(reply, list):
         return type(reply).__name__ if not isinstance(reply, Error) else reply
     return [type(item).__name__ for item in reply[:1]], len(reply)
+
+
+def _geo(reply: Any, _step: Step) -> Any:
+    """Give errors that Valkey 9 words otherwise the text of Redis."""
+    if not isinstance(reply, Error):
+        return reply
+    text = re.sub("^ERR member .* does not exist$", NO_MEMBER, str(reply), flags=re.S)
+    return Error(text.replace("BYRADIUS, BYBOX and BYPOLYGON", "BYRADIUS and BYBOX"))
 
 
 def _kind(reply: Any, _step: Step) -> Any:
@@ -158,6 +168,10 @@ LEVELLERS: dict[bytes, Callable[[Any, Step], Any]] = {
     b"HVALS": _members,
     b"HSCAN": _hscan,
     b"HRANDFIELD": _hrandfield,
+    b"GEORADIUSBYMEMBER": _geo,
+    b"GEORADIUSBYMEMBER_RO": _geo,
+    b"GEOSEARCH": _geo,
+    b"GEOSEARCHSTORE": _geo,
     b"ZSCAN": _zscan,
     b"ZRANDMEMBER": _zrandmember,
     b"RANDOMKEY": _kind,

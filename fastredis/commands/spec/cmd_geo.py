@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastredis.commands.spec.model import (
     DENYOOM,
     READONLY,
@@ -19,6 +21,7 @@ from fastredis.commands.spec.model import (
     either,
     integer,
     key,
+    key_flags,
     nil,
     number,
     one_key,
@@ -26,6 +29,22 @@ from fastredis.commands.spec.model import (
     string,
     token,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SOURCE = key_flags("RO ACCESS")
+_TARGET = key_flags("OW UPDATE")
+
+
+def _radius_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Find the keys of GEORADIUS and its kin: of several targets the last counts."""
+    target = 0
+    for i in range(5, len(argv) - 1):
+        if argv[i].lower() in (b"store", b"storedist"):
+            target = i + 1
+    return [(1, _SOURCE), (target, _TARGET)] if target else [(1, _SOURCE)]
+
 
 GEOADD = Command(
     "GEOADD",
@@ -107,6 +126,7 @@ GEORADIUS = Command(
         KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STORE", 6), Range(0, 1, 0)),
         KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STOREDIST", 6), Range(0, 1, 0)),
     ],
+    find_keys=_radius_keys,
     args=[
         key(),
         double("longitude"),
@@ -131,12 +151,10 @@ GEORADIUS = Command(
         ),
     ],
     reply=either(
-        array(
-            "members found; with WITH options, arrays of the member and what was asked for"
-        ),
+        array("members found; with WITH options, arrays of the member and the rest"),
         number("with STORE or STOREDIST: size of the result"),
     ),
-    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    cost="O(a + log n), a = members in the cells searched, n = members of the set",
     deprecated="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`",
     history=[
@@ -157,6 +175,7 @@ GEORADIUSBYMEMBER = Command(
         KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STORE", 5), Range(0, 1, 0)),
         KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STOREDIST", 5), Range(0, 1, 0)),
     ],
+    find_keys=_radius_keys,
     args=[
         key(),
         string("member"),
@@ -180,12 +199,10 @@ GEORADIUSBYMEMBER = Command(
         ),
     ],
     reply=either(
-        array(
-            "members found; with WITH options, arrays of the member and what was asked for"
-        ),
+        array("members found; with WITH options, arrays of the member and the rest"),
         number("with STORE or STOREDIST: size of the result"),
     ),
-    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    cost="O(a + log n), a = members in the cells searched, n = members of the set",
     deprecated="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`",
     history=[
@@ -218,10 +235,8 @@ GEORADIUSBYMEMBER_RO = Command(
         ),
         oneof("order", token("ASC"), token("DESC"), optional=True),
     ],
-    reply=array(
-        "members found; with WITH options, arrays of the member and what was asked for"
-    ),
-    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    reply=array("members found; with WITH options, arrays of the member and the rest"),
+    cost="O(a + log n), a = members in the cells searched, n = members of the set",
     deprecated="6.2.0",
     replaced_by="`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`",
     history=[
@@ -255,10 +270,8 @@ GEORADIUS_RO = Command(
         ),
         oneof("order", token("ASC"), token("DESC"), optional=True),
     ],
-    reply=array(
-        "members found; with WITH options, arrays of the member and what was asked for"
-    ),
-    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    reply=array("members found; with WITH options, arrays of the member and the rest"),
+    cost="O(a + log n), a = members in the cells searched, n = members of the set",
     deprecated="6.2.0",
     replaced_by="`GEOSEARCH` with `BYRADIUS`",
     history=[
@@ -321,10 +334,8 @@ GEOSEARCH = Command(
         token("WITHDIST", optional=True),
         token("WITHHASH", optional=True),
     ],
-    reply=array(
-        "members found; with WITH options, arrays of the member and what was asked for"
-    ),
-    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    reply=array("members found; with WITH options, arrays of the member and the rest"),
+    cost="O(a + log n), a = members in the cells searched, n = members of the set",
     history=[
         ("7.0.0", "Units may be in upper case."),
         ("9.0.0", "`BYPOLYGON` is new."),
@@ -385,7 +396,7 @@ GEOSEARCHSTORE = Command(
         token("STOREDIST", optional=True),
     ],
     reply=number("size of the result"),
-    cost="O(a + log n), a = members in the cells around the area, n = members of the set",
+    cost="O(a + log n), a = members in the cells searched, n = members of the set",
     history=[
         ("7.0.0", "Units may be in upper case."),
         ("9.0.0", "`BYPOLYGON` is new."),
