@@ -183,6 +183,8 @@ class Server:
         self._cron_handle: asyncio.TimerHandle | None = None
         self.is_cron_paused = False  # DEBUG PAUSE-CRON
         self._owns_process = False
+        # where a child process that saves asks for its score; None: not our process
+        self.oom_score: process.OomScore | None = None
         self._watchdog_ms = 0
 
     # --- Set up ------------------------------------------------------------------
@@ -356,7 +358,8 @@ class Server:
         config = self.config
         process.show_title(config)
         config.on_change("proc-title-template", process.show_title)
-        process.OomScore(self.log).follow(config)
+        self.oom_score = process.OomScore(self.log)
+        self.oom_score.follow(config)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         crash.install(
             self.engine,
