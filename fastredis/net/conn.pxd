@@ -12,5 +12,6 @@ cdef void conn_received(client_t *c, char *buf, size_t nbytes) noexcept nogil
 # send what was queued for other clients, free those that were closed
 cdef void conn_end_round(server_t *srv) noexcept nogil
 # what to send a new client, by its address, before closing it; NULL: it may stay
-cdef const char *conn_refusal(server_t *srv, const char *peer, bint is_unix) \
-    noexcept nogil
+cdef const char *conn_refusal(
+    server_t *srv, const char *peer, bint is_unix
+) noexcept nogil

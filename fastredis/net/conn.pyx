@@ -54,8 +54,9 @@ cdef const char *_DENIED = (
 )
 
 
-cdef const char *conn_refusal(server_t *srv, const char *peer, bint is_unix) \
-        noexcept nogil:
+cdef const char *conn_refusal(
+    server_t *srv, const char *peer, bint is_unix
+) noexcept nogil:
     """Say why a new client cannot stay, if it cannot; see the header."""
     if srv.nclients >= srv.max_clients:
         return _FULL
