@@ -176,8 +176,9 @@ cdef extern from *:
         for (i = 0; i < 31; i++)
             crash_raw("X%d:%016llx%s", i, (unsigned long long)m->regs[i],
                       i % 4 == 3 ? "\\n" : " ");
-        crash_raw("SP:%016llx\\nPC:%016llx PSTATE:%016llx\\n", (unsigned long long)m->sp,
-                  (unsigned long long)m->pc, (unsigned long long)m->pstate);
+        crash_raw("SP:%016llx\\nPC:%016llx PSTATE:%016llx\\n",
+                  (unsigned long long)m->sp, (unsigned long long)m->pc,
+                  (unsigned long long)m->pstate);
     #else
         (void)context;
     #endif
