@@ -25,6 +25,7 @@ RANDOM_KEY: Final = "key:__rand_int__"
 FIXED_KEY: Final = "key:000000000000"
 COUNTER_KEY: Final = "counter:000000000000"
 SET_KEY: Final = "myset"
+ZSET_KEY: Final = "myzset"
 ELEMENT: Final = "element:__rand_int__"
 SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
 
@@ -33,7 +34,7 @@ MILLION: Final = 1_000_000
 SHARED_KEYS: Final = 100_000  # random keys that are not meant to miss every cache
 DELETE_KEYS: Final = 2_000_000
 RESIZE_KEYS: Final = 5_000_000
-SET_MEMBERS: Final = 300_000  # of the set whose memory is measured
+SET_MEMBERS: Final = 300_000  # of the sets whose memory is measured
 MEGABYTE: Final = 1_048_576
 
 Kind = Literal["load", "memory", "latency"]
@@ -341,6 +342,54 @@ def _sets() -> list[Scenario]:
     ]
 
 
+def _sorted_sets() -> list[Scenario]:
+    """Sorted sets: one command of each kind on a large one."""
+    adds = ("ZADD", ZSET_KEY, "__rand_int__", ELEMENT)
+    large = {"pipeline": 16, "adds": adds, "members": MILLION}
+    return [
+        _load(
+            "zadd_1m",
+            0.50,
+            adds,
+            "ZADD of random scores to random members out of 1,000,000, P=16",
+            keyspace=MILLION,
+            **large,
+        ),
+        _load(
+            "zrank_1m",
+            0.50,
+            ("ZRANK", ZSET_KEY, ELEMENT),
+            "ZRANK of random members out of 1,000,000, P=16",
+            keyspace=MILLION,
+            **large,
+        ),
+        _load(
+            "zscore_1m",
+            0.50,
+            ("ZSCORE", ZSET_KEY, ELEMENT),
+            "ZSCORE of random members out of 1,000,000, P=16",
+            keyspace=MILLION,
+            **large,
+        ),
+        _load(
+            "zrange10_1m",
+            0.50,
+            ("ZRANGE", ZSET_KEY, "__rand_int__", "+inf", "BYSCORE", "LIMIT", "0", "10"),
+            "ZRANGE of 10 members from a random score on out of 1,000,000, P=16",
+            keyspace=MILLION,
+            **large,
+        ),
+        _load(
+            "zpopmin_1m",
+            0.50,
+            ("ZPOPMIN", ZSET_KEY),
+            "ZPOPMIN from a set of 1,000,000 members, 500,000 requests, P=16",
+            requests_per_key=0.5,
+            **large,
+        ),
+    ]
+
+
 def _bitmaps() -> list[Scenario]:
     """Bitmaps of a megabyte; nearly all of the cost is memory."""
     size = {"preload": 1, "value_size": MEGABYTE}
@@ -394,6 +443,19 @@ def _memory() -> list[Scenario]:
             members=SET_MEMBERS,
         )
     )
+    found.append(
+        Scenario(
+            name="mem_zset_300k",
+            kind="memory",
+            summary="memory of one sorted set of 300,000 members of 16 bytes",
+            targets=(
+                Target("bytes_per_key", 60.0, "absolute"),
+                Target("rss_mb", 1.0, "valkey"),
+            ),
+            adds=("ZADD", ZSET_KEY, "__rand_int__", "emt:__rand_int__"),
+            members=SET_MEMBERS,
+        )
+    )
     return found
 
 
@@ -419,6 +481,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_several(),
         *_hashes(),
         *_sets(),
+        *_sorted_sets(),
         *_bitmaps(),
         *_memory(),
         *_latency(),
