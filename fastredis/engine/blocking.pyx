@@ -46,6 +46,7 @@ from fastredis.engine.client cimport (
     client_queue_unblocked,
     client_queue_write,
     cmd_t,
+    server_update_clock,
 )
 from fastredis.engine.reply cimport reply_error, reply_null, reply_null_array
 from fastredis.keyspace.db cimport db_peek
@@ -446,6 +447,8 @@ cdef void blocking_serve(
     srv.has_changed_keys = False
     if b.is_serving:
         return              # its caller's loop comes to it
+    # the command took its time: what has expired meanwhile wakes nobody
+    server_update_clock(srv)
     b.is_serving = True
     while b.changed != NULL:
         k = b.changed

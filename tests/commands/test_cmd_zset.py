@@ -642,3 +642,19 @@ def test_a_large_set_goes_without_a_pause(client: Plain) -> None:
     before = int(client.info("memory")["lazyfreed_objects"])
     assert client.cmd("UNLINK", "z") == 1
     wait_until(lambda: int(client.info("memory")["lazyfreed_objects"]) == before + 1)
+
+
+def test_a_member_that_has_expired_by_then_wakes_nobody(
+    server: FastredisServer, client: Plain
+) -> None:
+    """The transaction lasts longer than what it adds."""
+    client.cmd("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    with RawClient(server.unixsocket) as other:
+        other.send("BZPOPMIN", "z", "0.3")
+        wait_blocked(client, 1)
+        client.ok("MULTI")
+        for command in ("ZADD z 1 a", "PEXPIRE z 20", "DEBUG SLEEP 0.05"):
+            client.cmd(*command.split())
+        assert client.cmd("EXEC") == [1, 1, "OK"]
+        assert other.read() is other.null_array
+    client.cmd("DEBUG", "SET-ACTIVE-EXPIRE", "1")
