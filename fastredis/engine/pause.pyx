@@ -18,6 +18,7 @@ Threads: the thread that executes commands.
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
     CLIENT_BLOCKED,
+    CLIENT_MULTI,
     CLIENT_PAUSED,
     CMD_MAY_REPLICATE,
     CMD_WRITE,
@@ -25,6 +26,9 @@ from fastredis.engine.client cimport (
     client_queue_unblocked,
     cmd_t,
 )
+from fastredis.engine.multi cimport multi_at, multi_len
+from libc.stdint cimport uint32_t
+from libc.string cimport strcmp
 
 
 cdef void pause_start(
@@ -60,6 +64,16 @@ cdef void pause_check(server_t *srv) noexcept nogil:
         pause_end(srv)
 
 
+cdef bint _may_write(client_t *c) noexcept nogil:
+    """Return whether the request, or the transaction that it ends, may change data."""
+    cdef uint32_t flags = c.cmd.flags
+    cdef int i
+    if c.flags & CLIENT_MULTI and strcmp(c.cmd.name, b"exec") == 0:
+        for i in range(multi_len(c)):
+            flags |= multi_at(c, i).cmd.flags
+    return flags & (CMD_WRITE | CMD_MAY_REPLICATE) != 0
+
+
 cdef bint pause_postpones(client_t *c) noexcept nogil:
     """Return whether the request has to wait; an invalid one gets its error at once."""
     cdef server_t *srv = c.srv
@@ -67,8 +81,7 @@ cdef bint pause_postpones(client_t *c) noexcept nogil:
     if cmd == NULL or cmd.fn == NULL or not c.flags & CLIENT_AUTHENTICATED \
             or (cmd.arity > 0 and c.argc != cmd.arity) or c.argc < -cmd.arity:
         return False
-    if srv.pause_mode == PAUSE_WRITE and \
-            not cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
+    if srv.pause_mode == PAUSE_WRITE and not _may_write(c):
         return False
     c.flags |= CLIENT_BLOCKED | CLIENT_PAUSED
     srv.npaused += 1
