@@ -52,6 +52,7 @@ from fastredis.engine.client cimport (
     CMD_SKIP_SLOWLOG,
     CMD_SUBSCRIBER,
     CMD_UNQUEUED,
+    LIMIT_NORMAL,
     WATCH_MONITORS,
     WATCH_PAUSE,
     WATCH_SIZES,
@@ -569,7 +570,7 @@ cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     c.srv.current = c
     c.srv.current_nbytes = nbytes
     used = _feed(c, buf, nbytes)
-    if fr_unlikely(c.srv.output_limit.hard_nbytes != 0):
+    if fr_unlikely(c.srv.output_limits[LIMIT_NORMAL].hard_nbytes != 0):
         # also where it could be sent at once
         client_check_output_limit(c)
     c.srv.current = NULL
