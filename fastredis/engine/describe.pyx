@@ -40,6 +40,10 @@ from fastredis.resp.parser cimport partial_nbytes
 from fastredis.resp.writer cimport out_block_t, out_nbytes, out_pending, out_seal
 
 
+cdef enum:
+    LENGTH_MAX = 24                 # bytes of "$", a length, CR LF
+
+
 cdef str _text(const char *s):
     return s.decode("utf-8", "replace")
 
@@ -62,9 +66,24 @@ cdef size_t _argv_memory(const client_t *c) noexcept:
 
 cdef size_t _query_nbytes(const client_t *c) noexcept:
     """Return the bytes that came in and are not arguments yet."""
+    cdef size_t pos = 0
     if c == c.srv.current:
         return c.srv.current_nbytes
-    return c.qlen if c.partial == NULL else c.qlen - c.partial.pos
+    if c.partial != NULL:
+        pos = c.partial.pos
+    # neither the lengths that precede an argument whose bytes are coming
+    pos = _after_length(c, pos, b"*")
+    return c.qlen - _after_length(c, pos, b"$")
+
+
+cdef size_t _after_length(const client_t *c, size_t pos, char kind) noexcept:
+    """Return where the line of a length ends, pos if there is none."""
+    cdef size_t i
+    if pos < c.qlen and c.qbuf[pos] == kind:
+        for i in range(pos, min(c.qlen, pos + LENGTH_MAX)):
+            if c.qbuf[i] == 10:
+                return i + 1
+    return pos
 
 
 cdef dict client_describe(client_t *c):
