@@ -508,7 +508,7 @@ def test_a_lower_limit_evicts(fresh_server: Fresh) -> None:
     assert client.cmd("PING") == "PONG"
 
 
-# --- What a client says of itself ------------------------------------------------------
+# --- What a client says of itself ----------------------------------------------------
 
 
 def test_no_tracking_yet(client: RawClient) -> None:

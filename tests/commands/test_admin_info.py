@@ -18,7 +18,8 @@ from support.wait import wait_until
 Fresh = Callable[..., FastredisServer]
 
 DEFAULT = [
-    "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "Threads", "CPU",
+    "Server", "Clients", "Memory", "Persistence", "Stats",
+    "Replication", "Threads", "CPU",
     "Modules", "Errorstats", "Cluster", "Keyspace",
 ]  # fmt: skip
 ALL = [*DEFAULT[:9], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[10:]]
