@@ -73,6 +73,7 @@ from fastredis.ds.listpack cimport (
 from fastredis.keyspace.db cimport (
     DB_NO_TTL,
     db_delete,
+    db_fields_expired,
     db_set_pointer,
     db_subexpire_changed,
 )
@@ -715,20 +716,24 @@ cdef obj_t *hash_purge(
 ) noexcept nogil:
     """Delete those of the fields named whose time has passed."""
     cdef int i = 0
-    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)):
+    cdef size_t n = 0
+    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)) \
+            or db.ks.is_expire_paused:
         return o
     while i < nargs:
-        db.ks.expired_fields += _drop_expired(
-            o, args[i].ptr, args[i].len, db.ks.now_ms)
+        n += _drop_expired(o, args[i].ptr, args[i].len, db.ks.now_ms)
         i += step
+    if n:
+        db_fields_expired(db, key, o, n)
     return NULL if hash_done(db, key, o) else o
 
 
 cdef obj_t *hash_purge_all(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
     """Delete all fields whose time has passed."""
-    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)):
+    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)) \
+            or db.ks.is_expire_paused:
         return o
-    db.ks.expired_fields += _expire(o, db.ks.now_ms, hash_len(o))
+    db_fields_expired(db, key, o, _expire(o, db.ks.now_ms, hash_len(o)))
     return NULL if hash_done(db, key, o) else o
 
 

@@ -140,6 +140,10 @@ cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
 
 # fields of o were given an expiry, lost it, or are gone
 cdef void db_subexpire_changed(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
+# n > 0 fields of o have expired and are gone; said before the key is deleted, if it is
+cdef void db_fields_expired(
+    db_t *db, const dbkey_t *key, obj_t *o, size_t n
+) noexcept nogil
 # keys with such fields
 cdef size_t db_subexpire_len(const db_t *db) noexcept nogil
 

@@ -381,14 +381,11 @@ cdef bint _fields_due(void *ctx, obj_t *o) noexcept nogil:
     cdef obj_subexpire_t *sub
     cdef dbkey_t key
     cdef size_t n = obj_subexpire_due(o, db.ks.now_ms, FIELDS_STEP)
-    db.ks.expired_fields += n
     key.ptr = obj_key(o, &key.len)
     key.hash = keyhash(key.ptr, key.len)
-    if n and db.ks.hooks.fields_expired != NULL:
-        db.ks.hooks.fields_expired(db.ks.hooks.ctx, db, &key)
+    if n:
+        db_fields_expired(db, &key, o, n)
     if obj_subexpire_len(o) == 0:
-        if db.ks.hooks.emptied != NULL:
-            db.ks.hooks.emptied(db.ks.hooks.ctx, db, &key)
         _remove(db, _locate(db, &key), key.hash, db.ks.is_lazy_expire)
         return False
     sub = obj_subexpire(o)
@@ -396,6 +393,17 @@ cdef bint _fields_due(void *ctx, obj_t *o) noexcept nogil:
         return True
     db_subexpire_changed(db, &key, o)
     return False
+
+
+cdef void db_fields_expired(
+    db_t *db, const dbkey_t *key, obj_t *o, size_t n
+) noexcept nogil:
+    """Count fields that have expired, and tell that they are gone."""
+    db.ks.expired_fields += n
+    if db.ks.hooks.fields_expired != NULL:
+        db.ks.hooks.fields_expired(db.ks.hooks.ctx, db, key)
+    if obj_subexpire_len(o) == 0 and db.ks.hooks.emptied != NULL:
+        db.ks.hooks.emptied(db.ks.hooks.ctx, db, key)
 
 
 cdef bint _expire_fields(db_t *db, uint64_t end_ns) noexcept nogil:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.client import Arg, Error, Map, RawClient
+from support.server import FastredisServer
 from support.wait import wait_until
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -501,3 +502,16 @@ def test_errors_of_the_others(client: RawClient) -> None:
         *("HSETEX", "h", "FIELDS", 2, "a", "1"),
     )
     assert client.cmd("HTTL", "h", "FIELDS", 1, "a") == [-1]
+
+
+def test_expired_fields_are_notified(server: FastredisServer) -> None:
+    client, listener = server.client(), server.client()
+    client.ok("CONFIG", "SET", "notify-keyspace-events", "KEA")
+    try:
+        listener.cmd("PSUBSCRIBE", "__keyevent@*")
+        client.cmd("HSET", "h", "a", "1")
+        client.cmd("HPEXPIRE", "h", 5, "FIELDS", 1, "a")
+        events = [listener.read()[2].split(b":")[1] for _ in range(4)]
+        assert events == [b"hset", b"hexpire", b"hexpired", b"del"]
+    finally:
+        client.ok("CONFIG", "SET", "notify-keyspace-events", "")

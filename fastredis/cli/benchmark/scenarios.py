@@ -278,17 +278,17 @@ def _hashes() -> list[Scenario]:
                 fields=MILLION,
             )
         )
-    for count in (5, 100):
-        found.append(
-            _load(
-                f"hgetall_{count}",
-                0.80,
-                ("HGETALL", FIXED_KEY),
-                f"HGETALL of a hash of {count} short fields, P=16",
-                pipeline=16,
-                fields=count,
-            )
+    found += [
+        _load(
+            f"hgetall_{count}",
+            0.80,
+            ("HGETALL", FIXED_KEY),
+            f"HGETALL of a hash of {count} short fields, P=16",
+            pipeline=16,
+            fields=count,
         )
+        for count in (5, 100)
+    ]
     return found
 
 
