@@ -143,7 +143,8 @@ def _hscan(reply: Any, step: Step) -> Any:
         cursor, found = reply
         pairs = [b"\0".join(p) for p in zip(found[::2], found[1::2], strict=True)]
         reply = [cursor, pairs]
-    return _scan(reply, step[1:])
+    # a spoilt command may end with COUNT
+    return _scan(reply, (*step[1:], b""))
 
 
 def _hrandfield(reply: Any, step: Step) -> Any:
