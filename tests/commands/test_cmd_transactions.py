@@ -145,8 +145,8 @@ def test_python_commands_in_a_transaction(client: RawClient) -> None:
 
 
 def test_no_key_expires_between_the_commands(client: RawClient) -> None:
-    client.ok("SET", "a", "1", "PX", "60")
-    queue(client, ("EXISTS", "a"), ("DEBUG", "SLEEP", "0.1"), ("EXISTS", "a"))
+    client.ok("SET", "a", "1", "PX", "500")
+    queue(client, ("EXISTS", "a"), ("DEBUG", "SLEEP", "0.6"), ("EXISTS", "a"))
     assert client.cmd("EXEC") == [1, "OK", 1]
     assert client.cmd("EXISTS", "a") == 0
 
@@ -390,8 +390,7 @@ def test_move_and_copy_reach_keys_of_other_databases(
 @pytest.mark.parametrize("active", ["0", "1"])
 def test_a_key_that_expires_has_changed(client: RawClient, active: str) -> None:
     client.ok("DEBUG", "SET-ACTIVE-EXPIRE", active)
-    client.ok("SET", "a", "1", "PX", "30")
-    client.ok("WATCH", "a")
+    client.pipeline([("SET", "a", "1", "PX", "30"), ("WATCH", "a")])
     client.ok("DEBUG", "SLEEP", "0.05")
     if active == "1":
         wait_until(lambda: client.cmd("DBSIZE") == 0)

@@ -336,8 +336,8 @@ def test_fields_that_expire(
 
 def test_fields_that_expire_are_a_change(client: RawClient, client2: RawClient) -> None:
     client.cmd("HSET", "hash", "a", "1", "b", "2")
-    client.cmd("HPEXPIRE", "hash", "30", "FIELDS", "1", "a")
-    client.ok("WATCH", "hash")
+    expire = ("HPEXPIRE", "hash", "30", "FIELDS", "1", "a")
+    assert client.pipeline([expire, ("WATCH", "hash")]) == [[1], "OK"]
     wait_until(lambda: client2.info("stats")["expired_subkeys"] == "1")
     client.ok("MULTI")
     assert client.cmd("PING") == "QUEUED"
