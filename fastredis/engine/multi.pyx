@@ -18,7 +18,8 @@ A key that has expired when it is watched is deleted then, so an expired one fou
 expired meanwhile, which is a change. Only SWAPDB can bring one that was expired before;
 that is what is_stale is for.
 
-The table is there while any key is watched; so is CHANGE_WATCHED in server_t.change_hooks.
+The tables stay once made; CHANGE_WATCHED is in server_t.change_hooks while any key is
+watched.
 
 Cost: WATCH O(1) for a client with few watches; a change O(clients that watch the key).
 Threads: the thread that executes commands.
