@@ -115,6 +115,11 @@ def _set_active_expire(ctx: Any, value: bytes) -> SimpleString:
     return OK
 
 
+def _set_skip_checksum_validation(ctx: Any, value: bytes) -> SimpleString:
+    ctx.server.engine.set_checksum_skipped(_is_set(value))
+    return OK
+
+
 def _pause_cron(ctx: Any, value: bytes) -> SimpleString:
     ctx.server.is_cron_paused = _is_set(value)
     return OK
@@ -567,6 +572,13 @@ _ROWS: Final = {
         "SET-ACTIVE-EXPIRE <0 | 1>",
         "With 0, deletes keys whose time is over only when they are accessed.",
     ),
+    "set-skip-checksum-validation": _Row(
+        1,
+        1,
+        _set_skip_checksum_validation,
+        "SET-SKIP-CHECKSUM-VALIDATION <0 | 1>",
+        "With 1, RESTORE takes payloads whatever their checksum.",
+    ),
     "sleep": _Row(
         1,
         1,
@@ -605,6 +617,5 @@ _MISSING: Final = {
     "replicate": _NO_REPLICAS,
     "restart": "this server does not start itself again",
     "set-disable-deny-scripts": _NO_SCRIPTS,
-    "set-skip-checksum-validation": "this server reads no serialized values yet",
     "stringmatch-test": "this server tests its patterns elsewhere",
 }

@@ -164,6 +164,8 @@ cdef struct server_t:
     size_t hll_sparse_max_bytes
     bint is_hll_simd_off                # PFDEBUG SIMD
     bint is_rdb_compressed
+    bint is_checksum_skipped            # DEBUG SET-SKIP-CHECKSUM-VALIDATION
+    output_limit_t output_limit         # of normal clients
     output_limit_t output_limits[NLIMITS]
     hash_limits_t hash_limits
     bint is_lazy_user_del

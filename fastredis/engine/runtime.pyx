@@ -609,6 +609,10 @@ cdef class Engine:
         for i in range(self.srv.ks.ndbs):
             self.srv.ks.dbs[i].keys.is_frozen = value
 
+    def set_checksum_skipped(self, bint value):
+        """Take serialized values whatever their checksum, for testing the server."""
+        self.srv.is_checksum_skipped = value
+
     def set_active_expire(self, bint value):
         """Have keys deleted when their time comes, or only when they are read."""
         self.srv.ks.is_active_expire = value

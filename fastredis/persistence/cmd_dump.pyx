@@ -151,7 +151,9 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         return
     if _expiry_or_reply(c, r.is_absolute, &when) != C_OK:
         return
-    if rdb_check_dump(c.argv[3].ptr, c.argv[3].len, &src, &version) != C_OK:
+    if rdb_check_dump(
+            c.argv[3].ptr, c.argv[3].len, c.srv.is_checksum_skipped, &src,
+            &version) != C_OK:
         reply_error(c, b"ERR DUMP payload version or checksum are wrong")
         return
     found = rdb_get_value(&src, version, c.srv, &o)

@@ -39,7 +39,9 @@ cdef obj_t *rdb_store(
 
 # --- DUMP: a value, the version, the checksum
 cdef status_t rdb_dump(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil
-# is the footer right? Then *src_out is the value
+# is the footer right? Then *src_out is the value. The checksum may be any with
+# is_unchecked.
 cdef status_t rdb_check_dump(
-    const char *s, size_t nbytes, rdb_in_t *src_out, int *version_out
+    const char *s, size_t nbytes, bint is_unchecked, rdb_in_t *src_out,
+    int *version_out
 ) noexcept nogil

@@ -809,7 +809,8 @@ cdef status_t rdb_dump(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept 
 
 
 cdef status_t rdb_check_dump(
-    const char *s, size_t nbytes, rdb_in_t *src_out, int *version_out
+    const char *s, size_t nbytes, bint is_unchecked, rdb_in_t *src_out,
+    int *version_out
 ) noexcept nogil:
     """Check version and checksum."""
     cdef uint16_t version
@@ -820,7 +821,7 @@ cdef status_t rdb_check_dump(
     memcpy(&crc, s + nbytes - 8, 8)
     if version > RDB_VERSION_MAX and version != RDB_VERSION_VALKEY:
         return C_ERR
-    if crc != crc64(0, s, nbytes - 8):
+    if not is_unchecked and crc != crc64(0, s, nbytes - 8):
         return C_ERR
     src_out.p = <const uint8_t *>s
     src_out.end = src_out.p + nbytes - RDB_FOOTER_NBYTES

@@ -226,6 +226,17 @@ def test_a_flipped_bit_is_noticed(client2: RawClient, at: int) -> None:
     assert client2.cmd("RESTORE", "k", 0, bytes(payload)) == WRONG
 
 
+def test_checksums_may_be_skipped(client: RawClient) -> None:
+    """What is read is as sound as ever; the version counts, too."""
+    client.ok("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1)
+    client.ok("RESTORE", "k", 0, HELLO[:-8] + bytes(8))
+    assert client.cmd("GET", "k") == b"hello"
+    assert client.cmd("RESTORE", "l", 0, b"\x00\x05hell\n\x00" + bytes(8)) == BAD
+    assert client.cmd("RESTORE", "l", 0, HELLO[:-10] + b"\x0d\x00" + bytes(8)) == WRONG
+    client.ok("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 0)
+    assert client.cmd("RESTORE", "l", 0, HELLO[:-8] + bytes(8)) == WRONG
+
+
 def test_changes_are_counted(server: FastredisServer, client: RawClient) -> None:
     def changes() -> int:
         return int(client.info("persistence")["rdb_changes_since_last_save"])
