@@ -45,7 +45,7 @@ def _scan(reply: Any, step: Step) -> Any:
     if not cursor.isdigit():
         return reply
     words = [arg.upper() for arg in step]
-    if step[1] == b"0" and b"COUNT" in words:
+    if step[1] == b"0" and b"COUNT" in words[:-1]:
         count = words[words.index(b"COUNT") + 1]
         if count.isdigit() and int(count) >= 1000:
             return ["ended" if cursor == b"0" else "not ended", sorted(found)]
