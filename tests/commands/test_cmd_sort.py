@@ -36,7 +36,8 @@ def test_each_type(client: RawClient, command: str) -> None:
     scores = ["5", "1", "3"]
     values = ["c", "20", "a"]
     if command == "ZADD":
-        client.cmd("ZADD", "k", *[x for pair in zip(scores, values) for x in pair])
+        pairs = zip(scores, values, strict=True)
+        client.cmd("ZADD", "k", *[word for pair in pairs for word in pair])
     else:
         client.cmd(command, "k", *values)
     assert client.cmd("SORT", "k", "ALPHA") == [b"20", b"a", b"c"]
