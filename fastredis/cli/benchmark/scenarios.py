@@ -26,6 +26,7 @@ FIXED_KEY: Final = "key:000000000000"
 COUNTER_KEY: Final = "counter:000000000000"
 SET_KEY: Final = "myset"
 ZSET_KEY: Final = "myzset"
+LIST_KEY: Final = "mylist"
 ELEMENT: Final = "element:__rand_int__"
 SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
 
@@ -35,6 +36,7 @@ SHARED_KEYS: Final = 100_000  # random keys that are not meant to miss every cac
 DELETE_KEYS: Final = 2_000_000
 RESIZE_KEYS: Final = 5_000_000
 SET_MEMBERS: Final = 300_000  # of the sets whose memory is measured
+LIST_ELEMENTS: Final = 300_000  # of the list
 MEGABYTE: Final = 1_048_576
 
 Kind = Literal["load", "memory", "latency"]
@@ -292,6 +294,47 @@ def _hashes() -> list[Scenario]:
     return found
 
 
+def _lists() -> list[Scenario]:
+    """Lists: both ends of a long one, and parts of it."""
+    adds = ("RPUSH", LIST_KEY, ELEMENT)
+    pushes = [
+        _load(
+            f"{name}_p16",
+            0.50,
+            (name.upper(), LIST_KEY, SHORT_VALUE),
+            f"{name.upper()} of one 3-byte element to a growing list, P=16",
+            pipeline=16,
+        )
+        for name in ("lpush", "rpush")
+    ]
+    pops = [
+        _load(
+            f"{name}_1m",
+            0.50,
+            (name.upper(), LIST_KEY),
+            f"{name.upper()} from a list of 1,000,000 elements, 500,000 requests, P=16",
+            pipeline=16,
+            requests_per_key=0.5,
+            adds=adds,
+            members=MILLION,
+        )
+        for name in ("lpop", "rpop")
+    ]
+    parts = [
+        _load(
+            f"lrange_{count}",
+            0.80,
+            ("LRANGE", LIST_KEY, "0", str(count - 1)),
+            f"LRANGE of the first {count} elements of a list of 1,000, P=16",
+            pipeline=16,
+            adds=adds,
+            members=1000,
+        )
+        for count in (100, 600)
+    ]
+    return [*pushes, *pops, *parts]
+
+
 def _sets() -> list[Scenario]:
     """Sets: the commands of redis-benchmark's own list, and large ones."""
     adds = ("SADD", SET_KEY, ELEMENT)
@@ -456,6 +499,19 @@ def _memory() -> list[Scenario]:
             members=SET_MEMBERS,
         )
     )
+    found.append(
+        Scenario(
+            name="mem_list_300k",
+            kind="memory",
+            summary="memory of one list of 300,000 elements of 16 bytes",
+            targets=(
+                Target("bytes_per_key", 18.5, "absolute"),
+                Target("rss_mb", 1.0, "valkey"),
+            ),
+            adds=("RPUSH", LIST_KEY, "emt:__rand_int__"),
+            members=LIST_ELEMENTS,
+        )
+    )
     return found
 
 
@@ -480,6 +536,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_large(),
         *_several(),
         *_hashes(),
+        *_lists(),
         *_sets(),
         *_sorted_sets(),
         *_bitmaps(),

@@ -101,7 +101,8 @@ def test_every_promised_scenario_is_there() -> None:
         "expire_p16 setex_p16 del_p16 hset_p16 hset_1m hget_1m hgetall_5 hgetall_100 "
         "mem_1m mem_1m_ttl latency_resize "
         "sadd_p16 spop_p16 sadd_1m spop_1m smembers_100 bitcount_1m bitop_1m "
-        "mem_set_300k zadd_1m zrank_1m zscore_1m zrange10_1m zpopmin_1m mem_zset_300k"
+        "mem_set_300k zadd_1m zrank_1m zscore_1m zrange10_1m zpopmin_1m mem_zset_300k "
+        "lpush_p16 rpush_p16 lpop_1m rpop_1m lrange_100 lrange_600 mem_list_300k"
     )
     assert set(SCENARIOS) == basic | set(others.split())
     assert set(QUICK) <= set(SCENARIOS)
