@@ -33,7 +33,12 @@ from fastredis.engine.args cimport (
     arg_is,
     arg_key,
 )
-from fastredis.engine.changed cimport NOTIFY_GENERIC, NOTIFY_LIST, key_changed
+from fastredis.engine.changed cimport (
+    NOTIFY_GENERIC,
+    NOTIFY_LIST,
+    key_changed,
+    key_event,
+)
 from fastredis.engine.client cimport client_t, mark_dirty
 from fastredis.engine.errors cimport (
     ERR_NO_KEY,
@@ -356,7 +361,7 @@ cdef void _removed(
         mark_dirty(c, n - 1)
     if is_empty:
         db_delete(c.db, key)
-        key_changed(c, key, NOTIFY_GENERIC, b"del")
+        key_event(c, key, NOTIFY_GENERIC, b"del")
 
 
 cdef api void cmd_lrem(client_t *c) noexcept nogil:

@@ -51,7 +51,12 @@ from fastredis.engine.blocking cimport (
     arg_timeout_or_reply,
     block_on_keys,
 )
-from fastredis.engine.changed cimport NOTIFY_GENERIC, NOTIFY_LIST, key_changed
+from fastredis.engine.changed cimport (
+    NOTIFY_GENERIC,
+    NOTIFY_LIST,
+    key_changed,
+    key_event,
+)
 from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     client_t,
@@ -92,7 +97,10 @@ cdef inline void _reply_element(client_t *c, const list_iter_t *it) noexcept nog
 cdef void _popped(
     client_t *c, const dbkey_t *key, obj_t *o, ql_end_t end, int64_t n
 ) noexcept nogil:
-    """Report n elements taken, and delete a list that became empty."""
+    """Report n elements taken, and delete a list that became empty.
+
+    They count as n changes, wherever else they may have been pushed to.
+    """
     cdef bint is_empty = list_len(o) == 0
     if not is_empty:
         list_settle(o, &c.srv.list_limits)
@@ -101,7 +109,7 @@ cdef void _popped(
         mark_dirty(c, n - 1)
     if is_empty:
         db_delete(c.db, key)
-        key_changed(c, key, NOTIFY_GENERIC, b"del")
+        key_event(c, key, NOTIFY_GENERIC, b"del")
 
 
 cdef void _pop_one(
@@ -312,7 +320,7 @@ cdef void _rotate(
     list_grow(o, &c.srv.list_limits, n, 1)
     list_push(o, copy, n, where_to)
     zfree(copy)
-    key_changed(c, key, NOTIFY_LIST, b"lpush" if where_to == QL_HEAD else b"rpush")
+    key_event(c, key, NOTIFY_LIST, b"lpush" if where_to == QL_HEAD else b"rpush")
     _popped(c, key, o, where_from, 1)
 
 
@@ -351,7 +359,7 @@ cdef void _move(
     list_push(to_o, s, n, where_to)
     list_delete(&it, True)
     list_end(&it)
-    key_changed(c, &dst, NOTIFY_LIST, b"lpush" if where_to == QL_HEAD else b"rpush")
+    key_event(c, &dst, NOTIFY_LIST, b"lpush" if where_to == QL_HEAD else b"rpush")
     _popped(c, &src, from_o, where_from, 1)
 
 
@@ -495,7 +503,7 @@ cdef void _move_many(
         c, from_o, where_from, count, not is_bulk and where_from == where_to)
     _push_batch(c, to_o, batch, where_to)
     ql_free(batch)
-    key_changed(c, &dst, NOTIFY_LIST, b"lpush" if where_to == QL_HEAD else b"rpush")
+    key_event(c, &dst, NOTIFY_LIST, b"lpush" if where_to == QL_HEAD else b"rpush")
     _popped(c, &src, from_o, where_from, count)
 
 

@@ -450,6 +450,8 @@ cdef void blocking_serve(
     # the command took its time: what has expired meanwhile wakes nobody
     server_update_clock(srv)
     b.is_serving = True
+    # what changed the key may have taken long: the key's time may be over by now
+    server_update_clock(srv)
     while b.changed != NULL:
         k = b.changed
         b.changed = k.next_changed
