@@ -6,7 +6,7 @@ r"""Lists: one listpack while they are small, a quicklist from then on.
 
 The limit is that of one node of the quicklist, so a listpack becomes its first node and
 the other way round without a copy. Going back at half the size keeps a list that is
-pushed to and popped from at the limit from changing to and fro.
+pushed to and popped from at the limit from changing all the time.
 
 Cost: both ends O(1), of a listpack O(its bytes); the middle as in ds/quicklist.
 Threads: main thread only; free and effort may run on the lazy-free thread.

@@ -95,7 +95,6 @@ def test_errors(
         ["RELOAD"],
         ["reload", "NOSAVE"],
         ["LOADAOF"],
-        ["QUICKLIST-PACKED-THRESHOLD", "100b"],
         ["SET-DISABLE-DENY-SCRIPTS", "1"],
     ],
 )

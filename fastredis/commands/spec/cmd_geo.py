@@ -123,8 +123,8 @@ GEORADIUS = Command(
     flags=WRITE | DENYOOM,
     keys=[
         one_key("RO ACCESS"),
-        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STORE", 6), Range(0, 1, 0)),
-        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STOREDIST", 6), Range(0, 1, 0)),
+        KeySpec("OW UPDATE", Keyword("STORE", 6), Range(0, 1, 0)),
+        KeySpec("OW UPDATE", Keyword("STOREDIST", 6), Range(0, 1, 0)),
     ],
     find_keys=_radius_keys,
     args=[
@@ -172,8 +172,8 @@ GEORADIUSBYMEMBER = Command(
     flags=WRITE | DENYOOM,
     keys=[
         one_key("RO ACCESS"),
-        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STORE", 5), Range(0, 1, 0)),
-        KeySpec("OW UPDATE VARIABLE_FLAGS", Keyword("STOREDIST", 5), Range(0, 1, 0)),
+        KeySpec("OW UPDATE", Keyword("STORE", 5), Range(0, 1, 0)),
+        KeySpec("OW UPDATE", Keyword("STOREDIST", 5), Range(0, 1, 0)),
     ],
     find_keys=_radius_keys,
     args=[

@@ -45,4 +45,9 @@ def test_names_cannot_break_the_format() -> None:
 
 
 def test_sections_by_default() -> None:
-    assert SECTIONS.keys() - _DEFAULT == {"commandstats", "latencystats", "debug"}
+    assert SECTIONS.keys() - _DEFAULT == {
+        "commandstats",
+        "latencystats",
+        "debug",
+        "keysizes",
+    }
