@@ -348,8 +348,9 @@ cdef fields_t *hf_new() noexcept nogil:
 
 cdef void _free_visit(void *ctx, void *entry) noexcept nogil:
     """Free what is in no slab; slabs go as a whole."""
+    cdef size_t nbytes = _entry_nbytes(<field_t *>entry)    # reads the blob
     blob_release(_blob(<field_t *>entry))
-    if (<fields_t *>ctx).slab == NULL or _entry_nbytes(<field_t *>entry) > SLAB_MAX:
+    if (<fields_t *>ctx).slab == NULL or nbytes > SLAB_MAX:
         zfree(entry)
 
 
