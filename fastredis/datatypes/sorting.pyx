@@ -43,8 +43,9 @@ cdef size_t _keep(sort_batch_t *b, const char *s, size_t nbytes) noexcept nogil:
     if nbytes > b.cap_bytes - at:
         b.cap_bytes = max((at + nbytes) * 2, <size_t>BYTES_MIN)
         b.bytes = <char *>zrealloc(b.bytes, b.cap_bytes)
-    memcpy(b.bytes + at, s, nbytes)
-    b.nbytes += nbytes
+    if nbytes:
+        memcpy(b.bytes + at, s, nbytes)
+        b.nbytes += nbytes
     return at
 
 

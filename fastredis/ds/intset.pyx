@@ -68,6 +68,13 @@ cdef inline uint8_t *_resized(uint8_t *s, size_t nbytes) noexcept nogil:
 # --- Read -------------------------------------------------------------------------
 
 
+cdef inline uint32_t _load32(const uint8_t *p) noexcept nogil:
+    """Read a field of the header; one in a file may be at any address."""
+    cdef uint32_t v
+    memcpy(&v, p, 4)
+    return v
+
+
 cdef size_t intset_nbytes(const uint8_t *s) noexcept nogil:
     """Return the length in bytes."""
     return INTSET_HEADER + <size_t>_head(s).width * _head(s).len
@@ -75,7 +82,7 @@ cdef size_t intset_nbytes(const uint8_t *s) noexcept nogil:
 
 cdef uint32_t intset_len(const uint8_t *s) noexcept nogil:
     """Return the number of integers."""
-    return _head(s).len
+    return _load32(s + 4)
 
 
 cdef inline int64_t _get(const uint8_t *s, uint32_t i, uint32_t width) noexcept nogil:
@@ -102,7 +109,7 @@ cdef inline void _set(
 
 cdef int64_t intset_at(const uint8_t *s, uint32_t index) noexcept nogil:
     """Return an integer by its rank."""
-    return _get(s, index, _head(s).width)
+    return _get(s, index, _load32(s))
 
 
 cdef inline uint32_t _width_of(int64_t value) noexcept nogil:

@@ -360,6 +360,7 @@ cdef class Engine:
         """Say how long the largest reply of a client is remembered; negative: always.
         """
         self.srv.peak_reset_ms = ms
+        self.srv.next_peak_reset_ms = self.srv.now_ms + ms
 
     def set_secret_directives(self, names):
         """Name the directives whose values no log shows."""
