@@ -146,8 +146,6 @@ from fastredis.resp.writer cimport (
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset, strncpy
 
-import hiredis
-
 from fastredis.resp.values import ReplyError
 
 cdef enum:
@@ -857,6 +855,8 @@ def decode_reply(bytes raw):
 
     Raises: ReplyError if it is an error.
     """
+    import hiredis      # 0.1 MB that a server asked by sockets only does without
+
     reader = hiredis.Reader(replyError=_ReplyError)
     reader.feed(raw)
     value = reader.gets()
