@@ -262,7 +262,7 @@ def _hashes() -> list[Scenario]:
     found = [
         _load(
             "hset_p16",
-            0.50,
+            0.55,
             ("HSET", FIXED_KEY, "key:000000000000", SHORT_VALUE),
             "HSET of one field, P=16",
             pipeline=16,
@@ -283,7 +283,7 @@ def _hashes() -> list[Scenario]:
     found += [
         _load(
             f"hgetall_{count}",
-            0.80,
+            0.60,
             ("HGETALL", FIXED_KEY),
             f"HGETALL of a hash of {count} short fields, P=16",
             pipeline=16,
@@ -300,7 +300,7 @@ def _lists() -> list[Scenario]:
     pushes = [
         _load(
             f"{name}_p16",
-            0.50,
+            0.55,
             (name.upper(), LIST_KEY, SHORT_VALUE),
             f"{name.upper()} of one 3-byte element to a growing list, P=16",
             pipeline=16,
@@ -310,7 +310,7 @@ def _lists() -> list[Scenario]:
     pops = [
         _load(
             f"{name}_1m",
-            0.50,
+            0.55,
             (name.upper(), LIST_KEY),
             f"{name.upper()} from a list of 1,000,000 elements, 500,000 requests, P=16",
             pipeline=16,
@@ -323,7 +323,7 @@ def _lists() -> list[Scenario]:
     parts = [
         _load(
             f"lrange_{count}",
-            0.80,
+            0.60,
             ("LRANGE", LIST_KEY, "0", str(count - 1)),
             f"LRANGE of the first {count} elements of a list of 1,000, P=16",
             pipeline=16,
@@ -341,14 +341,14 @@ def _sets() -> list[Scenario]:
     return [
         _load(
             "sadd_p16",
-            0.50,
+            0.55,
             ("SADD", SET_KEY, "element:000000000000"),
             "SADD of one member, P=16",
             pipeline=16,
         ),
         _load(
             "spop_p16",
-            0.50,
+            0.55,
             ("SPOP", SET_KEY),
             "SPOP of a set that does not exist, P=16",
             pipeline=16,
@@ -375,7 +375,7 @@ def _sets() -> list[Scenario]:
         ),
         _load(
             "smembers_100",
-            0.50,
+            0.60,
             ("SMEMBERS", SET_KEY),
             "SMEMBERS of a set of 100 members, P=16",
             pipeline=16,
@@ -392,7 +392,7 @@ def _sorted_sets() -> list[Scenario]:
     return [
         _load(
             "zadd_1m",
-            0.50,
+            0.40,
             adds,
             "ZADD of random scores to random members out of 1,000,000, P=16",
             keyspace=MILLION,
@@ -400,7 +400,7 @@ def _sorted_sets() -> list[Scenario]:
         ),
         _load(
             "zrank_1m",
-            0.50,
+            0.45,
             ("ZRANK", ZSET_KEY, ELEMENT),
             "ZRANK of random members out of 1,000,000, P=16",
             keyspace=MILLION,
@@ -408,7 +408,7 @@ def _sorted_sets() -> list[Scenario]:
         ),
         _load(
             "zscore_1m",
-            0.50,
+            0.45,
             ("ZSCORE", ZSET_KEY, ELEMENT),
             "ZSCORE of random members out of 1,000,000, P=16",
             keyspace=MILLION,
@@ -416,7 +416,7 @@ def _sorted_sets() -> list[Scenario]:
         ),
         _load(
             "zrange10_1m",
-            0.50,
+            0.45,
             ("ZRANGE", ZSET_KEY, "__rand_int__", "+inf", "BYSCORE", "LIMIT", "0", "10"),
             "ZRANGE of 10 members from a random score on out of 1,000,000, P=16",
             keyspace=MILLION,
@@ -424,7 +424,7 @@ def _sorted_sets() -> list[Scenario]:
         ),
         _load(
             "zpopmin_1m",
-            0.50,
+            0.55,
             ("ZPOPMIN", ZSET_KEY),
             "ZPOPMIN from a set of 1,000,000 members, 500,000 requests, P=16",
             requests_per_key=0.5,
@@ -505,7 +505,7 @@ def _memory() -> list[Scenario]:
             kind="memory",
             summary="memory of one list of 300,000 elements of 16 bytes",
             targets=(
-                Target("bytes_per_key", 18.5, "absolute"),
+                Target("bytes_per_key", 18.0, "absolute"),
                 Target("rss_mb", 1.0, "valkey"),
             ),
             adds=("RPUSH", LIST_KEY, "emt:__rand_int__"),
