@@ -25,7 +25,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -33,7 +33,6 @@ import uvloop
 
 from fastredis.admin import process
 from fastredis.admin.log import Logger, log_start, show_logo
-from fastredis.admin.shutdown import refusal as shutdown_refusal
 from fastredis.admin.syscheck import warn_of_system
 from fastredis.commands.registry import bind, load_specs, table
 from fastredis.config.spec import OPTIONS, REDIS_VERSION, SENSITIVE
@@ -42,6 +41,7 @@ from fastredis.engine.runtime import Engine
 from fastredis.net.conn import end_round
 from fastredis.net.listener import ListenError
 from fastredis.net.listeners import Listeners
+from fastredis.persistence.snapshots import LoadFailed, Snapshots
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -89,6 +89,7 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.pubsub_help",
     "fastredis.admin.shutdown",
     "fastredis.admin.slowlog",
+    "fastredis.persistence.save_commands",
 )
 
 # Directives that C code reads, handed to Engine.set_option as they are.
@@ -138,6 +139,7 @@ _OTHER_OPTIONS: Final = (
 # Seconds between two turns of the periodic work, which "hz" sets where this is longer.
 _CRON_IDLE: Final = 0.1
 _CRON_DEADLINES: Final = 0.016  # one tick of the timing wheel
+_CRON_CHILD: Final = 0.02  # a child process is to be reaped
 _CRON_BUSY: Final = 0.001  # it was interrupted: sockets first, then on with it
 
 # Descriptors for what is no client: listening sockets, files, the event loop.
@@ -171,6 +173,7 @@ class Server:
         self.run_id = os.urandom(20).hex()
         self.replid = os.urandom(20).hex()  # of the history of the data set
         self.exit_code = 0
+        self.snapshots = Snapshots(self)
         self._load_commands()
         self._follow_config()
         self._listeners: Listeners | None = None
@@ -321,7 +324,7 @@ class Server:
     # --- Run ---------------------------------------------------------------------
 
     def run(self, *, owns_process: bool = False) -> int:
-        """Serve until told to stop; return the exit code of the process.
+        """Load, serve until told to stop, save; return the exit code of the process.
 
         owns_process: it is there for this server alone. The server then gives it a
             title and an oom score, and reports its crashes in the log.
@@ -330,6 +333,8 @@ class Server:
         if owns_process:
             self._owns_process = True
             self._settle_in()
+        elif not self._config_keeps_data():
+            self.config.assign("save", [""])
         try:
             self._listeners = self._listen()
         except ListenError as error:
@@ -415,6 +420,12 @@ class Server:
         listeners = self._listeners
         assert listeners is not None
         self._accept(listeners)
+        self._cron()
+        if not await self._load():
+            self.exit_code = 1
+            self._close()
+            await listeners.wait_closed()
+            return
         for kind, is_open in (
             ("tcp", listeners.port),
             ("unix", listeners.unix_path),
@@ -427,13 +438,34 @@ class Server:
                 self.config["supervised"],
                 "READY=1\nSTATUS=Ready to accept connections",
             )
-        self._cron()
         self._is_ready.set()
         try:
             await self._stop.wait()
         finally:
             self._close()
             await listeners.wait_closed()
+
+    async def _load(self) -> bool:
+        """Load what was saved, and serve meanwhile; return whether that worked."""
+        assert self._stop is not None
+        if not self._owns_process and not self._config_keeps_data():
+            return True
+        try:
+            for _ in self.snapshots.load():
+                await asyncio.sleep(0)
+                if self._stop.is_set():
+                    break
+        except LoadFailed:
+            return False
+        return True
+
+    def _config_keeps_data(self) -> bool:
+        """Return whether the configuration speaks of files with data.
+
+        A server within another program keeps none unless it is told to: it would
+        find and leave them wherever the program runs.
+        """
+        return not self.config.given.keys().isdisjoint(("save", "dbfilename"))
 
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""
@@ -448,6 +480,8 @@ class Server:
         more = not self.is_cron_paused and self.engine.cron()
         end_round(self.engine)
         delay = min(_CRON_IDLE, 1 / self.config["hz"])
+        if not self.is_cron_paused and self.snapshots.poll():
+            delay = min(delay, _CRON_CHILD)
         if more:
             delay = _CRON_BUSY
         elif self.engine.has_deadlines():
@@ -487,23 +521,36 @@ class Server:
         if self._stop is not None and self._stop.is_set():
             return
         self.log.warning(f"Received {name} scheduling shutdown...")
-        options = self.config[f"shutdown-on-{name.lower()}"]
-        refusal = shutdown_refusal(options)
-        if refusal:
-            self.log.warning(f"{refusal}. Not shutting down on {name}.")
-            if self._owns_process:
-                from fastredis.admin import crash
-
-                crash.set_stopping(False)
+        if self.try_shutdown(self.config[f"shutdown-on-{name.lower()}"]):
             return
+        self.log.warning(
+            "Errors trying to shut down the server. Check the logs for more "
+            "information."
+        )
+        if self._owns_process:
+            from fastredis.admin import crash
+
+            crash.set_stopping(False)
+
+    def try_shutdown(self, options: Collection[str]) -> bool:
+        """Save as the options of SHUTDOWN say, and stop serving.
+
+        Return False, and go on, if it cannot be saved and force is not among them.
+        """
+        self.log.notice("User requested shutdown...")
+        save = None
+        if "save" in options or "nosave" in options:
+            save = "save" in options
+        if not self.snapshots.finish(save=save, force="force" in options):
+            return False
         self.shutdown()
+        return True
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Stop serving; to be called on the thread of the event loop.
+        """Stop serving, without saving; on the thread of the event loop.
 
         What has been executed is still replied, but nothing more is executed.
         """
-        self.log.notice("User requested shutdown...")
         if self._owns_process:
             from fastredis.admin import crash
 
@@ -534,6 +581,29 @@ class Server:
         """Log that no connection can be accepted for the moment."""
         self.log.warning(f"Error accepting a client connection: {os.strerror(number)}")
 
+    def flushed_all(self) -> None:
+        """See to the file with the data after FLUSHALL."""
+        self.snapshots.flushed_all()
+
+    def fail_loading(self) -> None:
+        """End the process, which owns no complete data set; it is not saved."""
+        if self._owns_process:
+            os._exit(1)
+
+    def child_title(self, what: str) -> bytes | None:
+        """Return the title of a child process; None: it keeps this one's."""
+        if not self._owns_process or not self.config["set-proc-title"]:
+            return None
+        address = self.port or self.config["unixsocket"]
+        title = f"{process.program_name()}-{what} *:{address}"
+        return title.encode("utf-8", "surrogateescape")
+
+    def child_oom_score(self) -> int | None:
+        """Return the kernel's score for a child process; None: it is this one's."""
+        if self.oom_score is None:
+            return None
+        return self.oom_score.score_of(self.config, process.OOM_CHILD)
+
     def log_exception(self, name: str, error: BaseException) -> None:
         """Log what the handler of a command raised."""
         import traceback
@@ -563,7 +633,7 @@ class Server:
         if thread is None or loop is None:
             return
         with contextlib.suppress(RuntimeError):  # it has stopped by itself
-            loop.call_soon_threadsafe(self.shutdown)
+            loop.call_soon_threadsafe(self.try_shutdown, ("force",))
         thread.join()
 
     def call(self, *args: bytes | str | float, db: int = 0) -> Any:

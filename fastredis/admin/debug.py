@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from fastredis.admin import crash, dataset
 from fastredis.admin.config import is_allowed, rewrite
 from fastredis.config.values import memory_bytes
+from fastredis.persistence.snapshots import LoadFailed
 from fastredis.resp.values import OK, RawReply, ReplyError, SimpleString, Verbatim
 
 _NOT_ALLOWED: Final = (
@@ -126,6 +127,28 @@ def _pause_cron(ctx: Any, value: bytes) -> SimpleString:
 
 
 # --- Data -------------------------------------------------------------------------
+
+
+def _reload(ctx: Any, *options: bytes) -> SimpleString:
+    """Save the data set and load it again."""
+    words = {option.lower() for option in options}
+    if words - {b"merge", b"noflush", b"nosave"}:
+        raise ReplyError(
+            "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
+        )
+    try:
+        ctx.server.snapshots.reload(
+            save=b"nosave" not in words,
+            flush=b"noflush" not in words,
+            merge=b"merge" in words,
+        )
+    except LoadFailed:
+        # what is left of the data set is not to be served, nor to be saved
+        ctx.server.fail_loading()
+        raise ReplyError(
+            "ERR Error trying to load the RDB dump, check server logs"
+        ) from None
+    return OK
 
 
 def _populate(
@@ -547,6 +570,15 @@ _ROWS: Final = {
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "Keeps elements of this size or more in nodes of their own; 0: as usual.",
     ),
+    "reload": _Row(
+        0,
+        3,
+        _reload,
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "Saves the data set, empties the server and loads the file. NOSAVE: loads what "
+        "is there. NOFLUSH: keeps what the server has; with MERGE, keys of the file "
+        "replace it.",
+    ),
     "replybuffer": _Row(
         2,
         2,
@@ -595,25 +627,24 @@ _ROWS: Final = {
     "help": _Row(0, 0, _help, "HELP", "Explains the subcommands."),
 }
 
-_NO_DISK: Final = "this server does not save data yet"
+_NO_AOF: Final = "this server has no append-only file yet"
 _NO_SCRIPTS: Final = "this server runs no scripts yet"
 _NO_PRINT: Final = "this server does not print its structures"
 _NO_REPLICAS: Final = "this server does not replicate yet"
 _NO_CLUSTER: Final = "this server is not part of a cluster"
 
 _MISSING: Final = {
-    "aof-flush-sleep": _NO_DISK,
+    "aof-flush-sleep": _NO_AOF,
     "clusterlink": _NO_CLUSTER,
     "crash-and-recover": "this server does not start itself again",
     "drop-cluster-packet-filter": _NO_CLUSTER,
     "leak": "this server does not leak memory on demand",
     "listpack": _NO_PRINT,
-    "loadaof": _NO_DISK,
+    "loadaof": _NO_AOF,
     "mallctl": "it is for another allocator",
     "mallctl-str": "it is for another allocator",
     "oom": "this server does not run out of memory on demand",
     "quicklist": _NO_PRINT,
-    "reload": _NO_DISK,
     "replicate": _NO_REPLICAS,
     "restart": "this server does not start itself again",
     "set-disable-deny-scripts": _NO_SCRIPTS,

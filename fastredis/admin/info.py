@@ -265,26 +265,39 @@ def _memory(server: Any) -> Iterator[Field]:
 
 
 def _persistence(server: Any) -> Iterator[Field]:
-    """Tell what is true of a server that has never loaded or saved."""
-    yield "loading", 0
+    """Tell how saving and loading went; there is no append-only file."""
+    snapshots = server.snapshots
+    child, loader = snapshots.child, snapshots.loader
+    report = {}
+    age = 0
+    if child is not None:
+        child.read()
+        report = child.last
+        age = int(time.time() - child.last_at) if report else 0
+    done, total = report.get("nkeys", 0), report.get("ntotal", 0)
+    loaded, expired = snapshots.last_loaded
+    yield "loading", int(loader is not None)
     yield "async_loading", 0
-    yield "current_cow_peak", 0
-    yield "current_cow_size", 0
-    yield "current_cow_size_age", 0
-    yield "current_fork_perc", "0.00"
-    yield "current_save_keys_processed", 0
-    yield "current_save_keys_total", 0
-    yield "rdb_changes_since_last_save", server.engine.stats()["dirty"]
-    yield "rdb_bgsave_in_progress", 0
+    yield "current_cow_peak", report.get("cow_peak", 0)
+    yield "current_cow_size", report.get("cow_nbytes", 0)
+    yield "current_cow_size_age", age
+    yield "current_fork_perc", f"{100 * done / total if total else 0:.2f}"
+    yield "current_save_keys_processed", done
+    yield "current_save_keys_total", total
+    yield "rdb_changes_since_last_save", snapshots.changes
+    yield "rdb_bgsave_in_progress", int(child is not None)
     # Redis, too, begins with the time of its start
-    yield "rdb_last_save_time", int(server.started_at)
-    yield "rdb_last_bgsave_status", "ok"
-    yield "rdb_last_bgsave_time_sec", -1
-    yield "rdb_current_bgsave_time_sec", -1
-    yield "rdb_saves", 0
-    yield "rdb_last_cow_size", 0
-    yield "rdb_last_load_keys_expired", 0
-    yield "rdb_last_load_keys_loaded", 0
+    yield "rdb_last_save_time", snapshots.last_save
+    yield "rdb_last_bgsave_status", "ok" if snapshots.is_last_good else "err"
+    yield "rdb_last_bgsave_time_sec", snapshots.last_seconds
+    yield (
+        "rdb_current_bgsave_time_sec",
+        -1 if child is None else int(time.time() - child.started),
+    )
+    yield "rdb_saves", snapshots.saves
+    yield "rdb_last_cow_size", snapshots.last_cow
+    yield "rdb_last_load_keys_expired", expired
+    yield "rdb_last_load_keys_loaded", loaded
     yield "aof_enabled", 0
     yield "aof_rewrite_in_progress", 0
     yield "aof_rewrite_scheduled", 0
@@ -297,6 +310,21 @@ def _persistence(server: Any) -> Iterator[Field]:
     yield "aof_last_cow_size", 0
     yield "module_fork_in_progress", 0
     yield "module_fork_last_cow_size", 0
+    if loader is not None:
+        yield from _loading(snapshots, loader)
+
+
+def _loading(snapshots: Any, loader: Any) -> Iterator[Field]:
+    """Tell how far loading is."""
+    read, nbytes = loader.offset, loader.nbytes
+    passed = max(time.time() - snapshots.load_started, 0.001)
+    used = loader.aux.get(b"used-mem", b"0")
+    yield "loading_start_time", int(snapshots.load_started)
+    yield "loading_total_bytes", nbytes
+    yield "loading_rdb_used_mem", int(used) if used.isdigit() else 0
+    yield "loading_loaded_bytes", read
+    yield "loading_loaded_perc", f"{100 * read / nbytes if nbytes else 0:.2f}"
+    yield "loading_eta_seconds", int((nbytes - read) * passed / read) if read else 1
 
 
 # --- Stats ------------------------------------------------------------------------
@@ -337,8 +365,8 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "pubsub_channels", stats["pubsub_channels"]
     yield "pubsub_patterns", stats["pubsub_patterns"]
     yield "pubsubshard_channels", stats["pubsub_shard_channels"]
-    yield "latest_fork_usec", 0
-    yield "total_forks", 0
+    yield "latest_fork_usec", server.snapshots.fork_us
+    yield "total_forks", server.snapshots.forks
     yield "migrate_cached_sockets", 0
     yield "slave_expires_tracked_keys", 0
     yield "active_defrag_hits", 0

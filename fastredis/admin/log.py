@@ -211,26 +211,33 @@ class Logger:
         ]
         self._line(WARNING, "\n".join(lines))
 
+    def of_child(self, pid: int, rank: int, message: str) -> None:
+        """Write what a child process, which cannot log by itself, has to say."""
+        if self._threshold <= rank:
+            self._line(rank, message, pid, "C")
+
     def raw(self, text: str) -> None:
         """Write text as it is, if notices are written."""
         if self._threshold <= NOTICE:
             self._write(text)
 
-    def _line(self, rank: int, message: str) -> None:
+    def _line(self, rank: int, message: str, pid: int = 0, role: str = "") -> None:
+        pid = pid or os.getpid()
+        role = role or self.role
         now = time.time()
         stamp = self._stamp_of(now)
         form = self.form
         if form == "legacy":
-            line = f"{os.getpid()}:{self.role} {stamp} {_MARKS[rank]} {message}\n"
+            line = f"{pid}:{role} {stamp} {_MARKS[rank]} {message}\n"
         elif form == "json":
             line = (
-                f'{{"pid":{os.getpid()},"role":"{_ROLES[self.role]}",'
+                f'{{"pid":{pid},"role":"{_ROLES[role]}",'
                 f'"timestamp":"{stamp}","level":"{_LEVEL_NAMES[rank]}",'
                 f'"message":"{json_text(message)}"}}\n'
             )
         else:
             line = (
-                f'pid={os.getpid()} role={_ROLES[self.role]} timestamp="{stamp}" '
+                f'pid={pid} role={_ROLES[role]} timestamp="{stamp}" '
                 f'level={_LEVEL_NAMES[rank]} message="{logfmt_text(message)}"\n'
             )
         self._write(line)

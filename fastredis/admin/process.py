@@ -182,8 +182,17 @@ class OomScore:
         self._start: int | None = None
         self.role = OOM_MASTER
 
-    def apply(self, config: Config, role: int | None = None) -> bool:
-        """Set the score of a role, that of this process by default.
+    def score_of(self, config: Config, role: int) -> int | None:
+        """Return the score of a role; None: it is that of this process."""
+        mode = config["oom-score-adj"]
+        if mode == "no" or self._start is None:
+            return None
+        value: int = config["oom-score-adj-values"][role]
+        score = value if mode == "absolute" else self._start + value
+        return max(-OOM_LIMIT, min(OOM_LIMIT, score))
+
+    def apply(self, config: Config) -> bool:
+        """Set the score of this process.
 
         Return whether the kernel took it; the log says why not.
         """
@@ -194,13 +203,9 @@ class OomScore:
             if self._start is None:
                 with open(self._path, encoding="ascii") as file:
                     self._start = int(file.read())
-            score = self._start
-            if mode != "no":
-                value = config["oom-score-adj-values"][
-                    self.role if role is None else role
-                ]
-                score = value if mode == "absolute" else self._start + value
-            score = max(-OOM_LIMIT, min(OOM_LIMIT, score))
+            score = self.score_of(config, self.role)
+            if score is None:
+                score = self._start
             with open(self._path, "w", encoding="ascii") as file:
                 file.write(str(score))
         except OSError as error:

@@ -66,6 +66,8 @@ cdef api void cmd_flushall(client_t *c) noexcept nogil:
         db_will_flush(c.srv, &c.srv.ks.dbs[i])
         n += db_flush(&c.srv.ks.dbs[i], is_async)
     mark_dirty(c, n)
+    if c.srv.flushed_all != NULL:
+        c.srv.flushed_all(c.srv)
     reply_ok(c)
 
 

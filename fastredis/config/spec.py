@@ -344,18 +344,22 @@ OPTIONS: Final[tuple[Option, ...]] = (
     flag("import-mode", False, HIDDEN),
 
     # --- RDB ---
-    special("save", "save", SAVE_POINTS, MULTI),
-    flag("stop-writes-on-bgsave-error", True),
+    special("save", "save", SAVE_POINTS, MULTI | BUILT),
+    flag("stop-writes-on-bgsave-error", True, BUILT),
     flag("rdbcompression", True, BUILT),
-    flag("rdbchecksum", True, IMMUTABLE),
+    flag("rdbchecksum", True, IMMUTABLE | BUILT),
     flag("rdb-del-sync-files", False),
-    flag("rdb-save-incremental-fsync", True),
-    choice("rdb-version-check", "strict", "strict relaxed", HIDDEN),
-    text("dbfilename", "dump.rdb", PROTECTED, check="dbfilename"),
-    choice("sanitize-dump-payload", "no", "no yes clients"),
-    number("rdb-key-save-delay", 0, INT_MIN, INT_MAX, HIDDEN),
-    number("key-load-delay", 0, INT_MIN, INT_MAX, HIDDEN),
-    number("loading-process-events-interval-bytes", 2 * MB, 1024, INT_MAX, HIDDEN),
+    flag("rdb-save-incremental-fsync", True, BUILT),
+    choice("rdb-version-check", "strict", "strict relaxed", HIDDEN | BUILT),
+    # of files that are written, at least; 0: the least that the data need
+    number("rdb-version", 0, 0, 12, HIDDEN | BUILT),
+    text("dbfilename", "dump.rdb", PROTECTED | BUILT, check="dbfilename"),
+    # whatever it says, no value is stored that was not checked
+    choice("sanitize-dump-payload", "no", "no yes clients", BUILT),
+    number("rdb-key-save-delay", 0, INT_MIN, INT_MAX, HIDDEN | BUILT),
+    number("key-load-delay", 0, INT_MIN, INT_MAX, HIDDEN | BUILT),
+    number("loading-process-events-interval-bytes", 2 * MB, 1024, INT_MAX,
+           HIDDEN | BUILT),
 
     # --- AOF ---
     flag("appendonly", False),

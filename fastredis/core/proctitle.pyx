@@ -91,11 +91,11 @@ cdef extern from *:
     #endif
     }
     """
-    bint title_is_found()
+    bint title_is_found() noexcept nogil
     bint title_find()
     size_t title_env_nbytes()
     void title_move_env(char *copy)
-    void title_set(const char *text, size_t len)
+    void title_set(const char *text, size_t len) noexcept nogil
     void title_set_name(const char *name)
 
 
@@ -114,6 +114,12 @@ def set_title(bytes title not None):
                 title_move_env(copy)
     title_set(title, len(title))
     return True
+
+
+cdef void proctitle_replace(const char *title, size_t nbytes) noexcept nogil:
+    """Show another title where one was shown before."""
+    if title_is_found():
+        title_set(title, nbytes)
 
 
 def set_name(bytes name not None):

@@ -53,6 +53,7 @@ cdef enum:
     TAIL_PLACES = 4
     PLACES = 2 * LAST + TAIL_PLACES
     RANDOM_TRIES = 4096
+    WALK_AHEAD = 4              # buckets whose entries ht_walk has prefetched
 
 
 # --- Create and free --------------------------------------------------------------
@@ -317,9 +318,22 @@ cdef void _visit_chain(
 
 
 cdef void ht_walk(const ht_t *t, ht_visit_fn visit, void *ctx) noexcept nogil:
-    """Visit every entry; visit must not change the table."""
+    """Visit every entry; visit must not change the table.
+
+    It may free the entry: no other one is looked at, only prefetched, which is no
+    access. A walk through many entries would else wait for memory at each of them.
+    """
+    cdef ht_bucket_t *b
     cdef size_t i
+    cdef int j
     for i in range(t.nbuckets):
+        if i + WALK_AHEAD < t.nbuckets:
+            if i + 2 * WALK_AHEAD < t.nbuckets:
+                ht_prefetch(ht_main_bucket(t, i + 2 * WALK_AHEAD))
+            b = ht_main_bucket(t, i + WALK_AHEAD)
+            for j in range(HT_BUCKET_ENTRIES):
+                if b.tags[j]:
+                    ht_prefetch(ht_unpack(b.ptrs[j]))
         _visit_chain(ht_main_bucket(t, i), visit, ctx)
 
 

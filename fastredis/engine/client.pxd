@@ -47,6 +47,7 @@ cdef enum:
     CMD_WRITE = 1 << 1
     CMD_DENYOOM = 1 << 2
     CMD_ADMIN = 1 << 3
+    CMD_LOADING = 1 << 7                # allowed while the data set loads
     CMD_SKIP_MONITOR = 1 << 9
     CMD_SKIP_SLOWLOG = 1 << 10
     CMD_FAST = 1 << 12
@@ -69,6 +70,7 @@ cdef enum:
     WATCH_MONITORS = 1 << 0             # somebody is shown it
     WATCH_SIZES = 1 << 1                # its size and its reply's are compared
     WATCH_PAUSE = 1 << 2                # it may have to wait
+    WATCH_REFUSE = 1 << 3               # it may be refused: is_loading, is_save_failing
 
 # Which arguments of a command nobody is shown (logs, MONITOR).
 cdef enum cmd_secrets_t:
@@ -147,6 +149,8 @@ cdef struct server_t:
     client_t *current                   # the client whose requests are being executed
     uint64_t ncommands                  # requests taken from clients
     size_t current_nbytes               # bytes of the requests given by it
+    bint is_loading                     # the data set: only CMD_LOADING is executed
+    bint is_save_failing                # stop-writes-on-bgsave-error: no writes now
     bint is_stopping                    # SHUTDOWN was accepted: execute nothing more
     server_stats_t stats
     uint32_t change_hooks               # CHANGE_*
@@ -200,6 +204,8 @@ cdef struct server_t:
     # free what client_t.multi and .subscriber hold; set with the first such state
     void (*forget_multi)(client_t *c) noexcept nogil
     void (*forget_subscriber)(client_t *c) noexcept nogil
+    # after FLUSHALL, so that what is on disk goes, too; or NULL
+    void (*flushed_all)(server_t *srv) noexcept nogil
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:

@@ -31,6 +31,13 @@ cdef extern from *:
     #define ERR_NOT_IN_MULTI "ERR Command not allowed inside a transaction"
     #define ERR_EXEC_ABORT \
         "EXECABORT Transaction discarded because of previous errors."
+    #define ERR_LOADING "LOADING Redis is loading the dataset in memory"
+    #define ERR_MISCONF \
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently " \
+        "unable to persist to disk. Commands that may modify the data set are " \
+        "disabled, because this instance is configured to report errors during " \
+        "writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). " \
+        "Please check the Redis logs for details about the RDB error."
     #endif
     """
     const char *ERR_SYNTAX
@@ -55,3 +62,5 @@ cdef extern from *:
     const char *ERR_VALUE_RANGE
     const char *ERR_NOT_IN_MULTI
     const char *ERR_EXEC_ABORT
+    const char *ERR_LOADING
+    const char *ERR_MISCONF

@@ -46,15 +46,18 @@ from fastredis.engine.client cimport (
     CLIENT_REPLY_SKIP_NEXT,
     CMD_ADMIN,
     CMD_FAST,
+    CMD_LOADING,
     CMD_NO_AUTH,
     CMD_NO_MULTI,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
     CMD_SUBSCRIBER,
     CMD_UNQUEUED,
+    CMD_WRITE,
     LIMIT_NORMAL,
     WATCH_MONITORS,
     WATCH_PAUSE,
+    WATCH_REFUSE,
     WATCH_SIZES,
     client_check_output_limit,
     client_close,
@@ -67,7 +70,12 @@ from fastredis.engine.cmdlog cimport (
     CMDLOG_SLOW,
     cmdlog_add,
 )
-from fastredis.engine.errors cimport ERR_NO_AUTH, ERR_NOT_IN_MULTI
+from fastredis.engine.errors cimport (
+    ERR_LOADING,
+    ERR_MISCONF,
+    ERR_NO_AUTH,
+    ERR_NOT_IN_MULTI,
+)
 from fastredis.engine.monitor cimport monitor_feed
 from fastredis.engine.multi cimport (
     multi_args_nbytes,
@@ -179,6 +187,20 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
     reply_error_len(c, text, n)
 
 
+cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
+    """Reply an error and return True if the state of the data set forbids a request."""
+    cdef server_t *srv = c.srv
+    if srv.is_save_failing and (
+            c.cmd.flags & CMD_WRITE or strcmp(c.cmd.name, b"ping") == 0):
+        reply_error(c, ERR_MISCONF)
+    elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
+        reply_error(c, ERR_LOADING)
+    else:
+        return False
+    c.cmd.rejected_calls += 1
+    return True
+
+
 cdef bint _is_refused(client_t *c) noexcept nogil:
     """Reply an error and return True if the request must not be executed."""
     cdef cmd_t *cmd = c.cmd
@@ -200,7 +222,7 @@ cdef bint _is_refused(client_t *c) noexcept nogil:
         reply_error(c, ERR_NO_AUTH)
         cmd.rejected_calls += 1
         return True
-    return False
+    return fr_unlikely(c.srv.watch & WATCH_REFUSE) and _is_refused_for_now(c)
 
 
 cdef size_t _pending_before(

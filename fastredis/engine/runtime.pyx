@@ -54,6 +54,7 @@ from fastredis.engine.changed cimport (
     NOTIFY_ZSET,
     changed_set_events,
     changed_start,
+    db_will_flush,
 )
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
@@ -62,6 +63,7 @@ from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
     CLIENT_MONITOR,
+    WATCH_REFUSE,
     WATCH_SIZES,
     LIMIT_NORMAL,
     LIMIT_PUBSUB,
@@ -106,6 +108,7 @@ from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
     db_avg_ttl,
     db_check,
+    db_flush,
     db_len,
     db_peek,
     db_subexpire_len,
@@ -381,7 +384,8 @@ cdef class Engine:
         with nogil:
             server_update_clock(&self.srv)
             started = clock_cycles()
-            more = ks_expire_cycle(self.srv.ks, EXPIRE_SLICE_NS)
+            more = not self.srv.is_loading and ks_expire_cycle(
+                self.srv.ks, EXPIRE_SLICE_NS)
             _note_expiry(&self.srv, clock_cycles() - started, more)
             blocking_expire(&self.srv)
             pause_check(&self.srv)
@@ -402,6 +406,16 @@ cdef class Engine:
         """Return whether keys or waiting clients have one: cron is to run often."""
         return ks_has_expires(self.srv.ks) or blocking_has_deadlines(&self.srv) \
             or self.srv.pause_mode != PAUSE_NONE
+
+    @property
+    def dirty(self):
+        """The number of changes of the data set since the start."""
+        return self.srv.dirty
+
+    @property
+    def is_in_exec(self):
+        """Whether a transaction is being executed."""
+        return self.srv.is_in_exec
 
     @property
     def now_ms(self):
@@ -608,6 +622,28 @@ cdef class Engine:
         for i in range(self.srv.ks.ndbs):
             self.srv.ks.dbs[i].keys.is_frozen = value
 
+    def set_loading(self, bint value):
+        """Refuse what does not work while the data set is loaded, or end that."""
+        self.srv.is_loading = value
+        _watch_refusals(&self.srv)
+
+    def set_save_failing(self, bint value):
+        """Refuse writes since the data set cannot be saved, or end that."""
+        self.srv.is_save_failing = value
+        _watch_refusals(&self.srv)
+
+    def watch_flushall(self):
+        """Have server.flushed_all called after each FLUSHALL."""
+        self.srv.flushed_all = _flushed_all
+
+    def flush_all(self):
+        """Empty all databases here and now; what clients watch has changed."""
+        cdef int i
+        with nogil:
+            for i in range(self.srv.ks.ndbs):
+                db_will_flush(&self.srv, &self.srv.ks.dbs[i])
+                db_flush(&self.srv.ks.dbs[i], False)
+
     def set_checksum_skipped(self, bint value):
         """Take serialized values whatever their checksum, for testing the server."""
         self.srv.is_checksum_skipped = value
@@ -745,6 +781,25 @@ cdef class Engine:
         """Wait until everything given to the lazy-free thread is freed."""
         with nogil:
             lazyfree_wait()
+
+
+# --- Data set ---------------------------------------------------------------------
+
+
+cdef void _watch_refusals(server_t *srv) noexcept:
+    if srv.is_loading or srv.is_save_failing:
+        srv.watch |= WATCH_REFUSE
+    else:
+        srv.watch &= ~WATCH_REFUSE
+
+
+cdef void _flushed_all(server_t *srv) noexcept nogil:
+    """Tell the server that FLUSHALL has emptied all databases."""
+    with gil:
+        try:
+            (<Engine>srv.runtime).server.flushed_all()
+        except Exception as error:
+            (<Engine>srv.runtime).log_exception("flushall", error)
 
 
 # --- Clients of a server ----------------------------------------------------------

@@ -131,6 +131,12 @@ cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil
 # returns how many keys there were
 cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil
 
+# put an object in that has its key and expiry, if there is no such key yet; consumed.
+# False: there is, and o is still the caller's
+cdef bint db_add(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
+# have room for n keys; only in an empty database
+cdef void db_reserve(db_t *db, size_t n) noexcept nogil
+
 # --- Expiry. o: what a find returned; the result replaces it (it may have moved).
 cdef obj_t *db_set_expire(
     db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms

@@ -45,6 +45,7 @@ from fastredis.ds.hashtable cimport (
     ht_random,
     ht_remove_at,
     ht_replace,
+    ht_reserve,
     ht_scan,
     ht_tag,
     ht_unpack,
@@ -691,6 +692,28 @@ cdef obj_t *db_set_blob(
     o = obj_new_pointer(key.ptr, key.len, OBJ_STRING, OBJ_ENC_BLOB, value, after)
     o.flags |= OBJ_F_RAW
     return _put(db, key, pos, o, before, after)
+
+
+cdef bint db_add(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
+    """Put an object in, unless the key is there."""
+    cdef ht_pos_t pos = _locate(db, key)
+    cdef int64_t when
+    if pos.bucket != NULL:
+        return False
+    obj_set_lru(o, db.ks.lru_clock)
+    ht_insert(db.keys, o, key.hash)
+    when = obj_expire_ms(o)
+    if when != OBJ_NO_EXPIRE:
+        _expire_changed(db, o, key.hash, OBJ_NO_EXPIRE, when)
+    if obj_type(o) != OBJ_STRING:
+        db_subexpire_changed(db, key, o)
+    return True
+
+
+cdef void db_reserve(db_t *db, size_t n) noexcept nogil:
+    """Make the hash table large enough for n keys."""
+    if db.keys.used == 0:
+        ht_reserve(db.keys, n)
 
 
 # --- Delete -----------------------------------------------------------------------

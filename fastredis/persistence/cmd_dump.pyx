@@ -19,20 +19,20 @@ from fastredis.keyspace.db cimport (
     dbkey_t,
 )
 from fastredis.keyspace.obj cimport (
-    OBJ_LRU_MAX,
     obj_free,
-    obj_set_lru,
     obj_t,
     obj_type,
 )
 from fastredis.persistence.rdb cimport (
     RDB_READ_BAD,
+    RDB_READ_EMPTY,
     RDB_READ_EXPIRED,
     rdb_check_dump,
     rdb_dump,
     rdb_get_value,
     rdb_has_type,
     rdb_read_t,
+    rdb_set_idle,
     rdb_store,
 )
 from fastredis.persistence.rdb_io cimport (
@@ -41,7 +41,7 @@ from fastredis.persistence.rdb_io cimport (
     rdb_out_init,
     rdb_out_t,
 )
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t
 
 cdef enum:
     NOT_GIVEN = -1
@@ -126,15 +126,6 @@ cdef status_t _expiry_or_reply(
     return C_OK
 
 
-cdef void _set_idle(client_t *c, obj_t *o, int64_t idle_s) noexcept nogil:
-    """Have a key look unused for so long, as far as the 24-bit clock goes back."""
-    cdef int64_t clock = c.srv.ks.lru_clock
-    if idle_s <= clock:
-        obj_set_lru(o, <uint32_t>(clock - idle_s))
-    else:
-        obj_set_lru(o, <uint32_t>(clock + OBJ_LRU_MAX // 2) % OBJ_LRU_MAX)
-
-
 cdef api void cmd_restore(client_t *c) noexcept nogil:
     """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]"""
     cdef dbkey_t key = arg_key(c, 1)
@@ -157,7 +148,7 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         reply_error(c, b"ERR DUMP payload version or checksum are wrong")
         return
     found = rdb_get_value(&src, version, c.srv, &o)
-    if found == RDB_READ_BAD or src.p != src.end:
+    if found == RDB_READ_BAD or found == RDB_READ_EMPTY or src.p != src.end:
         obj_free(o)
         reply_error(c, b"ERR Bad data format")
         return
@@ -170,7 +161,7 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         return
     o = rdb_store(c.db, &key, o, when)
     if r.idle_s != NOT_GIVEN:
-        _set_idle(c, o, r.idle_s)
+        rdb_set_idle(c.srv, o, r.idle_s)
     # a frequency is kept only under an LFU policy, which there is none of yet
     key_changed(c, &key, NOTIFY_GENERIC, b"restore")
     reply_ok(c)

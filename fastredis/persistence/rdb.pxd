@@ -20,6 +20,7 @@ cdef enum rdb_read_t:
     RDB_READ_OK = 0
     RDB_READ_BAD = 1            # no such value: cut off, corrupt, or of unknown type
     RDB_READ_EXPIRED = 2        # a hash of which no field is left
+    RDB_READ_EMPTY = 3          # a collection of nothing, as there may be in old files
 
 # whether rdb_put_value knows values of this type (OBJ_STRING ...)
 cdef bint rdb_has_type(int type) noexcept nogil
@@ -32,10 +33,17 @@ cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept 
 cdef rdb_read_t rdb_get_value(
     rdb_in_t *src, int version, const server_t *srv, obj_t **o_out
 ) noexcept nogil
+# the same behind a type that has been read, as in files
+cdef rdb_read_t rdb_get_body(
+    rdb_in_t *src, int type, int version, const server_t *srv, obj_t **o_out
+) noexcept nogil
 # put what was read under a key; o is consumed. expire_ms: as for db_set functions.
 cdef obj_t *rdb_store(
     db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms
 ) noexcept nogil
+
+# have a key look unused for so long, as far as the 24-bit clock goes back
+cdef void rdb_set_idle(const server_t *srv, obj_t *o, int64_t idle_s) noexcept nogil
 
 # --- DUMP: a value, the version, the checksum
 cdef status_t rdb_dump(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil

@@ -107,6 +107,7 @@ from fastredis.keyspace.obj cimport (
     OBJ_ENC_LISTPACK,
     OBJ_HASH,
     OBJ_LIST,
+    OBJ_LRU_MAX,
     OBJ_NO_EXPIRE,
     OBJ_SET,
     OBJ_STRING,
@@ -120,6 +121,7 @@ from fastredis.keyspace.obj cimport (
     obj_new_pointer,
     obj_payload,
     obj_pointer,
+    obj_set_lru,
     obj_t,
     obj_type,
 )
@@ -130,7 +132,6 @@ from fastredis.persistence.rdb_io cimport (
     rdb_get_len,
     rdb_get_text,
     rdb_get_text_double,
-    rdb_put_byte,
     rdb_put_bytes,
     rdb_put_double,
     rdb_put_i64,
@@ -138,6 +139,7 @@ from fastredis.persistence.rdb_io cimport (
     rdb_put_len,
     rdb_put_lzf,
     rdb_put_string,
+    rdb_put_type,
     rdb_text_free,
     rdb_text_t,
 )
@@ -190,7 +192,7 @@ cdef void _put_string_obj(rdb_out_t *out, const obj_t *o) noexcept nogil:
     cdef char[STR_INT_MAX] digits
     cdef const char *s
     cdef size_t nbytes
-    rdb_put_byte(out, TYPE_STRING)
+    rdb_put_type(out, TYPE_STRING)
     if obj_enc(o) == OBJ_ENC_INT:
         rdb_put_int_string(out, obj_int(o))
     else:
@@ -201,7 +203,7 @@ cdef void _put_string_obj(rdb_out_t *out, const obj_t *o) noexcept nogil:
 cdef void _put_list(rdb_out_t *out, const obj_t *o) noexcept nogil:
     cdef quicklist_t *ql
     cdef ql_node_t *node
-    rdb_put_byte(out, TYPE_LIST_NODES)
+    rdb_put_type(out, TYPE_LIST_NODES)
     if obj_enc(o) == OBJ_ENC_LISTPACK:
         rdb_put_len(out, 1)
         rdb_put_len(out, NODE_LISTPACK)
@@ -225,10 +227,10 @@ cdef void _put_set(rdb_out_t *out, const obj_t *o) noexcept nogil:
     cdef member_t m
     if obj_enc(o) == OBJ_ENC_INTSET:
         intset = <uint8_t *>obj_pointer(o)
-        rdb_put_byte(out, TYPE_SET_INTSET)
+        rdb_put_type(out, TYPE_SET_INTSET)
         rdb_put_string(out, <const char *>intset, intset_nbytes(intset))
         return
-    rdb_put_byte(out, TYPE_SET)     # a listpack, too: version 10 has none in sets
+    rdb_put_type(out, TYPE_SET)     # a listpack, too: version 10 has none in sets
     rdb_put_len(out, set_len(set_of(o)))
     set_iter(&it, set_of(o))
     while set_next(&it, &m):
@@ -241,10 +243,10 @@ cdef void _put_zset(rdb_out_t *out, const obj_t *o) noexcept nogil:
     cdef zset_iter_t it
     cdef zset_entry_t entry
     if obj_enc(o) == OBJ_ENC_LISTPACK:
-        rdb_put_byte(out, TYPE_ZSET_LISTPACK)
+        rdb_put_type(out, TYPE_ZSET_LISTPACK)
         _put_listpack(out, <uint8_t *>obj_pointer(o))
         return
-    rdb_put_byte(out, TYPE_ZSET)
+    rdb_put_type(out, TYPE_ZSET)
     rdb_put_len(out, zset_len(z))
     # downwards: Redis puts what it reads before what it has
     zset_seek(z, zset_len(z) - 1, True, &it)
@@ -281,7 +283,7 @@ cdef void _put_pair(void *ctx, const hash_pair_t *pair) noexcept nogil:
 cdef int _put_hash(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil:
     cdef hash_out_t h
     if obj_enc(o) == OBJ_ENC_LISTPACK:
-        rdb_put_byte(out, TYPE_HASH_LISTPACK)
+        rdb_put_type(out, TYPE_HASH_LISTPACK)
         _put_listpack(out, <uint8_t *>obj_pointer(o))
         return RDB_VERSION
     h.out = out
@@ -289,10 +291,10 @@ cdef int _put_hash(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogi
     hash_walk(o, now_ms, _find_first, &h)
     h.has_times = h.first_ms != INT64_MAX
     if h.has_times:
-        rdb_put_byte(out, TYPE_HASH_TIMES)
+        rdb_put_type(out, TYPE_HASH_TIMES)
         rdb_put_i64(out, h.first_ms)
     else:
-        rdb_put_byte(out, TYPE_HASH)
+        rdb_put_type(out, TYPE_HASH)
     rdb_put_len(out, hash_live(o, now_ms))
     hash_walk(o, now_ms, _put_pair, &h)
     return RDB_VERSION_FIELDS if h.has_times else RDB_VERSION
@@ -451,11 +453,10 @@ cdef void _push(obj_t *o, const server_t *srv, const char *s, size_t n) noexcept
 cdef status_t _push_all(
     obj_t *o, const server_t *srv, source_t source, rdb_in_t *src
 ) noexcept nogil:
-    """Append the elements of one run, of which there is at least one."""
+    """Append the elements of one run."""
     cdef elements_t e
     cdef element_t x
-    cdef int found = -1
-    cdef size_t before = list_len(o)
+    cdef int found = 0
     if _elements_open(&e, source, src) != C_OK:
         return C_ERR
     while _elements_more(&e):
@@ -465,7 +466,7 @@ cdef status_t _push_all(
         _push(o, srv, x.ptr, x.len)
         _element_free(&x)
     _elements_close(&e)
-    return C_ERR if found == -1 or list_len(o) == before else C_OK
+    return C_ERR if found == -1 else C_OK
 
 
 cdef status_t _push_nodes(
@@ -474,7 +475,7 @@ cdef status_t _push_nodes(
     """Append the elements of all nodes of a quicklist."""
     cdef uint64_t nnodes, kind
     cdef rdb_text_t t
-    if rdb_get_len(src, &nnodes) != C_OK or nnodes == 0:
+    if rdb_get_len(src, &nnodes) != C_OK:
         return C_ERR
     while nnodes:
         nnodes -= 1
@@ -494,7 +495,9 @@ cdef status_t _push_nodes(
     return C_OK
 
 
-cdef obj_t *_get_list(rdb_in_t *src, int type, const server_t *srv) noexcept nogil:
+cdef rdb_read_t _get_list(
+    rdb_in_t *src, int type, const server_t *srv, obj_t **o_out
+) noexcept nogil:
     cdef obj_t *o = obj_new_pointer(
         b"", 0, OBJ_LIST, OBJ_ENC_LISTPACK, lp_new(0), OBJ_NO_EXPIRE)
     cdef status_t status
@@ -504,29 +507,37 @@ cdef obj_t *_get_list(rdb_in_t *src, int type, const server_t *srv) noexcept nog
         status = _push_all(o, srv, FROM_ZIPLIST, src)
     else:
         status = _push_nodes(o, srv, type, src)
-    if status != C_OK:
+    if status != C_OK or list_len(o) == 0:
         obj_free(o)
-        return NULL
+        return RDB_READ_BAD if status != C_OK else RDB_READ_EMPTY
     list_settle(o, &srv.list_limits)
-    return o
+    o_out[0] = o
+    return RDB_READ_OK
 
 
 # --- Read a set -------------------------------------------------------------------
 
 
-cdef obj_t *_get_intset(rdb_in_t *src, const server_t *srv) noexcept nogil:
+cdef rdb_read_t _get_intset(
+    rdb_in_t *src, const server_t *srv, obj_t **o_out
+) noexcept nogil:
     cdef uint32_t i, n
     cdef rdb_text_t t
     cdef member_t m
     cdef set_t s
     cdef const uint8_t *p
     if rdb_get_text(src, &t) != C_OK:
-        return NULL
+        return RDB_READ_BAD
     p = <const uint8_t *>t.ptr
-    if not intset_is_valid(p, t.len) or intset_len(p) == 0:
+    n = 0
+    if intset_is_valid(p, t.len):
+        n = intset_len(p)
+        if n == 0:
+            rdb_text_free(&t)
+            return RDB_READ_EMPTY
+    if n == 0:
         rdb_text_free(&t)
-        return NULL
-    n = intset_len(p)
+        return RDB_READ_BAD
     member_init_int(&m, intset_at(p, 0))
     s = set_new(&m, n, &srv.set_limits)
     for i in range(n):
@@ -534,19 +545,20 @@ cdef obj_t *_get_intset(rdb_in_t *src, const server_t *srv) noexcept nogil:
         member_text(&m)
         set_add(&s, &m, &srv.set_limits)
     rdb_text_free(&t)
-    return obj_new_pointer(b"", 0, OBJ_SET, s.enc, s.value, OBJ_NO_EXPIRE)
+    o_out[0] = obj_new_pointer(b"", 0, OBJ_SET, s.enc, s.value, OBJ_NO_EXPIRE)
+    return RDB_READ_OK
 
 
-cdef obj_t *_get_set(
-    rdb_in_t *src, source_t source, const server_t *srv
+cdef rdb_read_t _get_set(
+    rdb_in_t *src, source_t source, const server_t *srv, obj_t **o_out
 ) noexcept nogil:
     cdef elements_t e
     cdef element_t x
     cdef member_t m
     cdef set_t s
-    cdef int found = -1
+    cdef int found = 0
     if _elements_open(&e, source, src) != C_OK:
-        return NULL
+        return RDB_READ_BAD
     s.value = NULL
     while _elements_more(&e):
         found = _elements_next(&e, &x)
@@ -561,11 +573,14 @@ cdef obj_t *_get_set(
         if found == -1:
             break
     _elements_close(&e)
-    if found == -1 or s.value == NULL:
+    if found == -1:
         if s.value != NULL:
             set_free(s)
-        return NULL
-    return obj_new_pointer(b"", 0, OBJ_SET, s.enc, s.value, OBJ_NO_EXPIRE)
+        return RDB_READ_BAD
+    if s.value == NULL:
+        return RDB_READ_EMPTY
+    o_out[0] = obj_new_pointer(b"", 0, OBJ_SET, s.enc, s.value, OBJ_NO_EXPIRE)
+    return RDB_READ_OK
 
 
 # --- Read a sorted set ------------------------------------------------------------
@@ -591,7 +606,9 @@ cdef status_t _get_score(
     return C_OK
 
 
-cdef obj_t *_get_zset(rdb_in_t *src, int type, const server_t *srv) noexcept nogil:
+cdef rdb_read_t _get_zset(
+    rdb_in_t *src, int type, const server_t *srv, obj_t **o_out
+) noexcept nogil:
     cdef source_t source = FROM_STRINGS
     cdef zset_limits_t limits
     cdef bint is_good = True
@@ -608,7 +625,7 @@ cdef obj_t *_get_zset(rdb_in_t *src, int type, const server_t *srv) noexcept nog
     elif type == TYPE_ZSET_ZIPLIST:
         source = FROM_ZIPLIST
     if _elements_open(&e, source, src) != C_OK:
-        return NULL
+        return RDB_READ_BAD
     n = e.len if source == FROM_STRINGS else e.len / 2
     z = zset_new(&limits, n, 0)
     while is_good and _elements_more(&e):
@@ -626,8 +643,9 @@ cdef obj_t *_get_zset(rdb_in_t *src, int type, const server_t *srv) noexcept nog
     _elements_close(&e)
     if not is_good or zset_len(z) == 0:
         zset_free(z)
-        return NULL
-    return obj_new_pointer(b"", 0, OBJ_ZSET, z.enc, z.ptr, OBJ_NO_EXPIRE)
+        return RDB_READ_EMPTY if is_good else RDB_READ_BAD
+    o_out[0] = obj_new_pointer(b"", 0, OBJ_ZSET, z.enc, z.ptr, OBJ_NO_EXPIRE)
+    return RDB_READ_OK
 
 
 # --- Read a hash ------------------------------------------------------------------
@@ -731,7 +749,7 @@ cdef rdb_read_t _get_hash(
     _elements_close(&e)
     if found == -1 or is_empty:
         obj_free(o)
-        return RDB_READ_BAD
+        return RDB_READ_BAD if found == -1 else RDB_READ_EMPTY
     if hash_len(o) == 0:
         obj_free(o)
         return RDB_READ_EXPIRED
@@ -746,32 +764,36 @@ cdef rdb_read_t rdb_get_value(
     rdb_in_t *src, int version, const server_t *srv, obj_t **o_out
 ) noexcept nogil:
     """Read a type and a value."""
-    cdef obj_t *o = NULL
     cdef int type
     if rdb_get_byte(src, &type) != C_OK:
         return RDB_READ_BAD
+    return rdb_get_body(src, type, version, srv, o_out)
+
+
+cdef rdb_read_t rdb_get_body(
+    rdb_in_t *src, int type, int version, const server_t *srv, obj_t **o_out
+) noexcept nogil:
+    """Read a value of a type."""
     if type == TYPE_STRING:
-        o = _get_string(src)
-    elif type in (TYPE_LIST, TYPE_LIST_ZIPLIST, TYPE_LIST_ZIPLISTS, TYPE_LIST_NODES):
-        o = _get_list(src, type, srv)
-    elif type == TYPE_SET_INTSET:
-        o = _get_intset(src, srv)
-    elif type == TYPE_SET:
-        o = _get_set(src, FROM_STRINGS, srv)
-    elif type == TYPE_SET_LISTPACK:
-        o = _get_set(src, FROM_LISTPACK, srv)
-    elif type in (TYPE_ZSET_TEXT, TYPE_ZSET, TYPE_ZSET_ZIPLIST, TYPE_ZSET_LISTPACK):
-        o = _get_zset(src, type, srv)
-    elif type in (
+        o_out[0] = _get_string(src)
+        return RDB_READ_OK if o_out[0] != NULL else RDB_READ_BAD
+    if type in (TYPE_LIST, TYPE_LIST_ZIPLIST, TYPE_LIST_ZIPLISTS, TYPE_LIST_NODES):
+        return _get_list(src, type, srv, o_out)
+    if type == TYPE_SET_INTSET:
+        return _get_intset(src, srv, o_out)
+    if type == TYPE_SET:
+        return _get_set(src, FROM_STRINGS, srv, o_out)
+    if type == TYPE_SET_LISTPACK:
+        return _get_set(src, FROM_LISTPACK, srv, o_out)
+    if type in (TYPE_ZSET_TEXT, TYPE_ZSET, TYPE_ZSET_ZIPLIST, TYPE_ZSET_LISTPACK):
+        return _get_zset(src, type, srv, o_out)
+    if type in (
             TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK,
             TYPE_HASH_TIMES, TYPE_HASH_LISTPACK_TIMES):
         return _get_hash(src, type, srv, o_out)
-    elif type == TYPE_HASH_VALKEY and version == RDB_VERSION_VALKEY:
+    if type == TYPE_HASH_VALKEY and version >= RDB_VERSION_VALKEY:
         return _get_hash(src, type, srv, o_out)
-    if o == NULL:
-        return RDB_READ_BAD
-    o_out[0] = o
-    return RDB_READ_OK
+    return RDB_READ_BAD
 
 
 cdef obj_t *rdb_store(
@@ -791,6 +813,15 @@ cdef obj_t *rdb_store(
         kept = db_set_bytes(db, key, obj_payload(o), obj_inline_len(o), expire_ms)
     zfree(o)            # its value has another owner now, or was copied
     return kept
+
+
+cdef void rdb_set_idle(const server_t *srv, obj_t *o, int64_t idle_s) noexcept nogil:
+    """Set a key's access time to so many seconds ago."""
+    cdef int64_t clock = srv.ks.lru_clock
+    if idle_s <= clock:
+        obj_set_lru(o, <uint32_t>(clock - idle_s))
+    else:
+        obj_set_lru(o, <uint32_t>(clock + OBJ_LRU_MAX // 2) % OBJ_LRU_MAX)
 
 
 # --- DUMP -------------------------------------------------------------------------
@@ -825,5 +856,6 @@ cdef status_t rdb_check_dump(
         return C_ERR
     src_out.p = <const uint8_t *>s
     src_out.end = src_out.p + nbytes - RDB_FOOTER_NBYTES
+    src_out.is_short = False
     version_out[0] = version
     return C_OK

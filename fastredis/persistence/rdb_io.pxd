@@ -19,11 +19,20 @@ cdef struct rdb_out_t:
     size_t cap
     bint is_compressing         # strings by LZF, where that makes them shorter
     bint has_failed             # memory was short: what is in buf is not all
+    # Takes what was written; NULL: the buffer grows. May set has_failed.
+    void (*drain)(rdb_out_t *out, const void *s, size_t nbytes) noexcept nogil
+    # of the next value, borrowed: written behind its type; NULL: none
+    const char *key
+    size_t key_len
 
 cdef void rdb_out_init(rdb_out_t *out, bint is_compressing) noexcept nogil
 cdef void rdb_out_free(rdb_out_t *out) noexcept nogil
 cdef void rdb_put_bytes(rdb_out_t *out, const void *s, size_t nbytes) noexcept nogil
 cdef void rdb_put_byte(rdb_out_t *out, int b) noexcept nogil
+# the type of a value, and the key if there is one
+cdef void rdb_put_type(rdb_out_t *out, int type) noexcept nogil
+# have what is in the buffer drained
+cdef void rdb_out_flush(rdb_out_t *out) noexcept nogil
 cdef void rdb_put_len(rdb_out_t *out, uint64_t n) noexcept nogil
 cdef void rdb_put_i64(rdb_out_t *out, int64_t v) noexcept nogil
 cdef void rdb_put_double(rdb_out_t *out, double v) noexcept nogil
@@ -40,6 +49,7 @@ cdef void rdb_put_lzf(
 cdef struct rdb_in_t:
     const uint8_t *p
     const uint8_t *end
+    bint is_short               # something failed since bytes were missing at the end
 
 # A string: within the input, in digits, or in memory of its own.
 cdef struct rdb_text_t:

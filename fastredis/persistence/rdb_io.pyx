@@ -77,6 +77,8 @@ cdef void rdb_out_init(rdb_out_t *out, bint is_compressing) noexcept nogil:
     out.len = out.cap = 0
     out.is_compressing = is_compressing
     out.has_failed = False
+    out.drain = NULL
+    out.key = NULL
 
 
 cdef void rdb_out_free(rdb_out_t *out) noexcept nogil:
@@ -89,6 +91,9 @@ cdef char *_room(rdb_out_t *out, size_t nbytes) noexcept nogil:
     cdef size_t cap
     cdef char *buf
     if fr_unlikely(nbytes > out.cap - out.len):
+        if out.drain != NULL and nbytes <= out.cap:
+            rdb_out_flush(out)
+            return out.buf
         if out.has_failed or nbytes > <size_t>-1 / 4 - out.len:
             out.has_failed = True
             return NULL
@@ -104,8 +109,21 @@ cdef char *_room(rdb_out_t *out, size_t nbytes) noexcept nogil:
     return out.buf + out.len
 
 
+cdef void rdb_out_flush(rdb_out_t *out) noexcept nogil:
+    """Hand over what is in the buffer, which is empty then."""
+    cdef size_t n = out.len
+    out.len = 0
+    if n:
+        out.drain(out, out.buf, n)
+
+
 cdef void rdb_put_bytes(rdb_out_t *out, const void *s, size_t nbytes) noexcept nogil:
-    cdef char *p = _room(out, nbytes)
+    cdef char *p
+    if fr_unlikely(out.drain != NULL and nbytes > out.cap):
+        rdb_out_flush(out)
+        out.drain(out, s, nbytes)
+        return
+    p = _room(out, nbytes)
     if p != NULL:
         memcpy(p, s, nbytes)
         out.len += nbytes
@@ -116,6 +134,13 @@ cdef void rdb_put_byte(rdb_out_t *out, int b) noexcept nogil:
     if p != NULL:
         p[0] = <char>b
         out.len += 1
+
+
+cdef void rdb_put_type(rdb_out_t *out, int type) noexcept nogil:
+    """Write the type that a value begins with."""
+    rdb_put_byte(out, type)
+    if out.key != NULL:
+        rdb_put_string(out, out.key, out.key_len)
 
 
 cdef void rdb_put_len(rdb_out_t *out, uint64_t n) noexcept nogil:
@@ -216,6 +241,7 @@ cdef inline const uint8_t *_take(rdb_in_t *src, uint64_t nbytes) noexcept nogil:
     """Return the next nbytes, borrowed; NULL: there are fewer."""
     cdef const uint8_t *p = src.p
     if fr_unlikely(nbytes > <uint64_t>(src.end - p)):
+        src.is_short = True
         return NULL
     src.p += nbytes
     return p
@@ -250,6 +276,7 @@ cdef status_t rdb_get_text_double(rdb_in_t *src, double *v_out) noexcept nogil:
     cdef const uint8_t *p
     cdef int n
     if rdb_get_byte(&at, &n) != C_OK:
+        src.is_short = True
         return C_ERR
     if n == DOUBLE_NEG_INF:
         v_out[0] = -INFINITY
@@ -260,6 +287,7 @@ cdef status_t rdb_get_text_double(rdb_in_t *src, double *v_out) noexcept nogil:
     else:
         p = _take(&at, n)
         if p == NULL or num_parse_double(<const char *>p, n, v_out) != C_OK:
+            src.is_short = at.is_short
             return C_ERR
     src[0] = at
     return C_OK
@@ -306,6 +334,7 @@ cdef status_t rdb_get_len(rdb_in_t *src, uint64_t *n_out) noexcept nogil:
     cdef uint64_t n
     cdef int kind
     if _get_len(&at, &n, &kind) != C_OK or kind:
+        src.is_short = at.is_short
         return C_ERR
     n_out[0] = n
     src[0] = at
@@ -369,19 +398,20 @@ cdef status_t rdb_get_text(rdb_in_t *src, rdb_text_t *t_out) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t n
     cdef int kind
-    if _get_len(&at, &n, &kind) != C_OK:
-        return C_ERR
-    t_out.owned = NULL
-    if fr_likely(kind == 0):
-        p = _take(&at, n)
-        if p == NULL:
-            return C_ERR
-        t_out.ptr = <const char *>p
-        t_out.len = n
-    elif kind == KIND_LZF:
-        if _get_lzf(&at, t_out) != C_OK:
-            return C_ERR
-    elif _get_int_text(&at, kind, t_out) != C_OK:
+    cdef status_t status = _get_len(&at, &n, &kind)
+    if fr_likely(status == C_OK):
+        t_out.owned = NULL
+        if fr_likely(kind == 0):
+            p = _take(&at, n)
+            t_out.ptr = <const char *>p
+            t_out.len = n
+            status = C_OK if p != NULL else C_ERR
+        elif kind == KIND_LZF:
+            status = _get_lzf(&at, t_out)
+        else:
+            status = _get_int_text(&at, kind, t_out)
+    if fr_unlikely(status != C_OK):
+        src.is_short = at.is_short
         return C_ERR
     src[0] = at
     return C_OK

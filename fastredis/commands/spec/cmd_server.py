@@ -11,6 +11,7 @@ from fastredis.commands.spec.model import (
     DENYOOM,
     FAST,
     LOADING,
+    NO_ASYNC_LOADING,
     NO_MULTI,
     NOSCRIPT,
     PROTECTED,
@@ -30,6 +31,7 @@ from fastredis.commands.spec.model import (
     one_key,
     oneof,
     pattern,
+    status,
     string,
     token,
     verbatim,
@@ -322,6 +324,56 @@ RESTORE_ASKING = Command(
     history=RESTORE_HISTORY,
     acl_extra="keyspace dangerous",
     syscmd=True,
+)
+
+BGSAVE = Command(
+    "BGSAVE",
+    group="server",
+    since="1.0.0",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    python=True,
+    args=[
+        oneof(
+            "operation",
+            token("SCHEDULE", since="3.2.2"),
+            token("CANCEL", since="8.1.0"),
+            optional=True,
+        )
+    ],
+    reply=status("what happens: saving started, is scheduled, or was cancelled"),
+    cost="O(n) to start, n = memory in use; the rest is done by another process",
+    summary="Has another process save the data set, as it is now, to a file.",
+    history=[
+        ("3.2.2", "`SCHEDULE` is new."),
+        ("8.1.0", "`CANCEL` is new, and known to Valkey only."),
+    ],
+)
+
+LASTSAVE = Command(
+    "LASTSAVE",
+    group="server",
+    since="1.0.0",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    acl_extra="admin dangerous",
+    python=True,
+    reply=number("seconds since 1970"),
+    cost="O(1)",
+    summary="Tells when the data set was last saved to a file.",
+    tips=("nondeterministic_output",),
+)
+
+SAVE = Command(
+    "SAVE",
+    group="server",
+    since="1.0.0",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    python=True,
+    reply=ok(),
+    cost="O(n), n = bytes of the data set; nothing else is executed meanwhile",
+    summary="Saves the data set to a file.",
 )
 
 SHUTDOWN = Command(

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""All databases written to an RDB file.
+
+    REDIS0010                           magic, version
+    FA name value ...                   who wrote this, and when
+    FE db  FB keys expiries             a database that is not empty
+      [FC ms] [F8 idle] type key value  its keys, in the order of the hash table
+      ...
+    FF checksum                         of all that is before, 8 bytes; 0: none
+
+The version is the least that the values need, so that as many servers as possible
+read the file: 10, which Redis 7.0 has, and 12 where fields of a hash expire. If a value
+turns out to need more than was thought, the file is written again from the start.
+
+    objects --> buffer of 256 KB --> checksum, write(2) --> temp-<pid>.rdb
+                                                        --> fsync, rename, fsync dir
+
+The file of before stays until the new one is complete and on the disk. Where the
+system can, it is told to begin with that every 4 MB, so that the last fsync finds
+little left and other programs are not held up.
+
+Nothing here calls Python or takes a lock: it runs in a forked child, too, in which
+there are no other threads. Nothing is changed: a child would have to copy it.
+
+Cost: O(bytes), some 0.1 s for a million short strings. Threads: the one that owns the
+data, or a child of it.
+
+Source: the format of Redis's RDB files.
+"""
+from fastredis.core.clock cimport clock_wall_us
+from fastredis.core.crc64 cimport crc64
+from fastredis.core.mem cimport ztrymalloc, zused_memory
+from fastredis.core.rand cimport rand_next, rand_t
+from fastredis.core.status cimport fr_unlikely
+from fastredis.datatypes.t_hash cimport hash_live
+from fastredis.ds.hashtable cimport ht_walk
+from fastredis.engine.client cimport server_t
+from fastredis.engine.runtime cimport Engine
+from fastredis.keyspace.db cimport db_len, db_subexpire_len, db_t
+from fastredis.keyspace.obj cimport (
+    OBJ_HASH,
+    OBJ_NO_EXPIRE,
+    obj_expire_ms,
+    obj_key,
+    obj_lru,
+    obj_subexpire,
+    obj_t,
+    obj_type,
+)
+from fastredis.persistence.rdb cimport RDB_VERSION, RDB_VERSION_FIELDS, rdb_put_value
+from fastredis.persistence.rdb_io cimport (
+    rdb_out_flush,
+    rdb_out_free,
+    rdb_out_init,
+    rdb_put_byte,
+    rdb_put_bytes,
+    rdb_put_i64,
+    rdb_put_int_string,
+    rdb_put_len,
+    rdb_put_string,
+)
+from libc.errno cimport EINTR, ENAMETOOLONG, ENOMEM, errno
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy, strlen
+
+import os
+
+cdef enum:
+    OP_IDLE = 0xF8
+    OP_AUX = 0xFA
+    OP_RESIZE = 0xFB
+    OP_EXPIRE_MS = 0xFC
+    OP_SELECT = 0xFE
+    OP_END = 0xFF
+
+    BUFFER_NBYTES = 256 * 1024      # stays in the second-level cache
+    WRITE_NBYTES = 1 << 30          # at once, at the most
+    SYNC_NBYTES = 4 * 1024 * 1024   # between two requests to begin writing
+    PROGRESS_KEYS = 1024            # between two calls of progress
+    FILE_MODE = 0o644
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <fcntl.h>
+    #include <stdio.h>
+    #include <unistd.h>
+
+    static int save_open(const char *path, int mode) {
+        return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    }
+    /* Have bytes written to the disk without waiting for them, but for those before. */
+    static void save_sync_range(int fd, off_t from, off_t nbytes) {
+    #ifdef __linux__
+        sync_file_range(fd, from, nbytes, SYNC_FILE_RANGE_WRITE);
+        if (from >= nbytes)
+            sync_file_range(fd, from - nbytes, nbytes, SYNC_FILE_RANGE_WAIT_BEFORE |
+                SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    #else
+        (void)fd; (void)from; (void)nbytes;
+    #endif
+    }
+    static int save_sync(int fd) {
+    #ifdef __APPLE__
+        return fcntl(fd, F_FULLFSYNC) < 0 ? fsync(fd) : 0;
+    #else
+        return fsync(fd);
+    #endif
+    }
+    /* The file's name must not be lost, either. What cannot be synced is left. */
+    static void save_sync_dir(void) {
+        int fd = open(".", O_RDONLY | O_CLOEXEC);
+        if (fd < 0) return;
+        (void)fsync(fd);
+        close(fd);
+    }
+    """
+    int save_open(const char *path, int mode) noexcept nogil
+    void save_sync_range(int fd, int64_t start, int64_t nbytes) noexcept nogil
+    int save_sync(int fd) noexcept nogil
+    void save_sync_dir() noexcept nogil
+    ssize_t write(int fd, const void *p, size_t n) noexcept nogil
+    int close(int fd) noexcept nogil
+    int unlink(const char *path) noexcept nogil
+    int rename(const char *old, const char *new) noexcept nogil
+    int64_t lseek(int fd, int64_t pos, int whence) noexcept nogil
+    int ftruncate(int fd, int64_t nbytes) noexcept nogil
+    int usleep(unsigned int us) noexcept nogil
+
+
+# --- The file ---------------------------------------------------------------------
+
+
+cdef void _fail(rdb_save_t *s, save_step_t step, int error) noexcept nogil:
+    """Remember the first failure; nothing more is written after it."""
+    if s.step == SAVE_DONE:
+        s.step = step
+        s.error = error
+    s.out.has_failed = True
+
+
+cdef void _drain(rdb_out_t *out, const void *data, size_t nbytes) noexcept nogil:
+    """Write bytes to the file: the drain of an rdb_out_t."""
+    cdef rdb_save_t *s = <rdb_save_t *>out
+    cdef const char *p = <const char *>data
+    cdef ssize_t n
+    if out.has_failed:
+        return
+    if s.has_checksum:
+        s.crc = crc64(s.crc, p, nbytes)
+    s.nbytes += nbytes
+    while nbytes:
+        n = write(s.fd, p, min(nbytes, <size_t>WRITE_NBYTES))
+        if n >= 0:
+            p += n
+            nbytes -= n
+        elif errno != EINTR:
+            _fail(s, SAVE_WRITE, errno)
+            return
+    if s.is_synced_early and s.nbytes - s.synced >= SYNC_NBYTES:
+        save_sync_range(s.fd, s.synced, s.nbytes - s.synced)
+        s.synced = s.nbytes
+
+
+# --- What is in it ----------------------------------------------------------------
+
+
+cdef void _put_aux(rdb_out_t *out, const char *name, const char *value) noexcept nogil:
+    rdb_put_byte(out, OP_AUX)
+    rdb_put_string(out, name, strlen(name))
+    rdb_put_string(out, value, strlen(value))
+
+
+cdef void _put_aux_int(rdb_out_t *out, const char *name, int64_t v) noexcept nogil:
+    rdb_put_byte(out, OP_AUX)
+    rdb_put_string(out, name, strlen(name))
+    rdb_put_int_string(out, v)
+
+
+cdef void _put_head(rdb_save_t *s) noexcept nogil:
+    cdef char[16] magic
+    cdef rdb_out_t *out = &s.out
+    snprintf(magic, sizeof(magic), b"REDIS%04d", s.version)
+    rdb_put_bytes(out, magic, 9)
+    _put_aux(out, b"redis-ver", s.srv.redis_version)
+    _put_aux_int(out, b"redis-bits", sizeof(void *) * 8)
+    _put_aux_int(out, b"ctime", clock_wall_us() // 1000000)
+    _put_aux_int(out, b"used-mem", zused_memory())
+    _put_aux_int(out, b"aof-base", 0)
+
+
+cdef void _delay(int64_t us) noexcept nogil:
+    """Sleep so long; a negative number: one microsecond once in so many calls."""
+    cdef rand_t rand
+    if us < 0:
+        rand.state = clock_wall_us()
+        us = rand_next(&rand) % <uint64_t>-us == 0
+    if us:
+        usleep(<unsigned int>us)
+
+
+cdef void _put_key(void *ctx, void *entry) noexcept nogil:
+    """Write a key: an ht_visit_fn."""
+    cdef rdb_save_t *s = <rdb_save_t *>ctx
+    cdef rdb_out_t *out = &s.out
+    cdef obj_t *o = <obj_t *>entry
+    cdef int64_t when
+    cdef int version
+    if fr_unlikely(out.has_failed):
+        return
+    if obj_type(o) == OBJ_HASH and obj_subexpire(o) != NULL \
+            and hash_live(o, s.srv.now_ms) == 0:
+        s.nskipped += 1
+        return
+    when = obj_expire_ms(o)
+    if when != OBJ_NO_EXPIRE:
+        rdb_put_byte(out, OP_EXPIRE_MS)
+        rdb_put_i64(out, when)
+    if s.has_idle_times:
+        rdb_put_byte(out, OP_IDLE)
+        rdb_put_len(out, (s.srv.ks.lru_clock - obj_lru(o)) & 0xFFFFFF)
+    out.key = obj_key(o, &out.key_len)
+    version = rdb_put_value(out, o, s.srv.now_ms)
+    if fr_unlikely(version > s.needed_version):
+        s.needed_version = version
+    s.nkeys += 1
+    if fr_unlikely(s.delay_us != 0):
+        _delay(s.delay_us)
+        if s.progress != NULL:
+            s.progress(s)
+    elif s.nkeys % PROGRESS_KEYS == 0 and s.progress != NULL:
+        s.progress(s)
+
+
+cdef void _put_all(rdb_save_t *s) noexcept nogil:
+    """Write the whole file."""
+    cdef rdb_out_t *out = &s.out
+    cdef db_t *db
+    cdef uint64_t crc
+    cdef int i
+    _put_head(s)
+    for i in range(s.srv.ks.ndbs):
+        db = &s.srv.ks.dbs[i]
+        if db_len(db) == 0:
+            continue
+        rdb_put_byte(out, OP_SELECT)
+        rdb_put_len(out, i)
+        rdb_put_byte(out, OP_RESIZE)
+        rdb_put_len(out, db_len(db))
+        rdb_put_len(out, db.nexpires)
+        ht_walk(db.keys, _put_key, s)
+        out.key = NULL
+    rdb_put_byte(out, OP_END)
+    rdb_out_flush(out)
+    crc = s.crc
+    rdb_put_bytes(out, &crc, 8)
+    rdb_out_flush(out)
+
+
+# --- Save -------------------------------------------------------------------------
+
+
+cdef void _begin(rdb_save_t *s) noexcept nogil:
+    s.crc = s.synced = s.nkeys = s.nskipped = s.nbytes = 0
+    s.version = s.needed_version
+
+
+cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
+    """Write the file."""
+    cdef int i
+    rdb_out_init(&s.out, s.is_compressing)
+    s.step = SAVE_DONE
+    s.ntotal = 0
+    s.needed_version = max(s.least_version, <int>RDB_VERSION)
+    for i in range(s.srv.ks.ndbs):
+        s.ntotal += db_len(&s.srv.ks.dbs[i])
+        if db_subexpire_len(&s.srv.ks.dbs[i]):
+            s.needed_version = max(s.needed_version, <int>RDB_VERSION_FIELDS)
+    i = snprintf(s.temp_path, SAVE_PATH_MAX, b"%s", temp_path)
+    if i >= SAVE_PATH_MAX:
+        _fail(s, SAVE_OPEN, ENAMETOOLONG)
+        return False
+    s.fd = save_open(temp_path, FILE_MODE)
+    if s.fd < 0:
+        _fail(s, SAVE_OPEN, errno)
+        return False
+    s.out.buf = <char *>ztrymalloc(BUFFER_NBYTES)
+    if s.out.buf == NULL:
+        _fail(s, SAVE_WRITE, ENOMEM)
+    s.out.cap = BUFFER_NBYTES
+    s.out.drain = _drain
+    _begin(s)
+    _put_all(s)
+    if s.needed_version > s.version and not s.out.has_failed:
+        _begin(s)
+        if ftruncate(s.fd, 0) != 0 or lseek(s.fd, 0, 0) != 0:
+            _fail(s, SAVE_WRITE, errno)
+        _put_all(s)
+    if not s.out.has_failed and save_sync(s.fd) != 0:
+        _fail(s, SAVE_WRITE, errno)
+    rdb_out_free(&s.out)
+    if close(s.fd) != 0:
+        _fail(s, SAVE_WRITE, errno)
+    if s.step == SAVE_DONE and rename(temp_path, s.path) != 0:
+        _fail(s, SAVE_RENAME, errno)
+    if s.step != SAVE_DONE:
+        unlink(temp_path)
+        return False
+    save_sync_dir()
+    return True
+
+
+# --- From Python ------------------------------------------------------------------
+
+
+cdef int rdb_save_init(
+    rdb_save_t *s, const server_t *srv, bytes path, options
+) except -1:
+    """Fill in what is to be done."""
+    if len(path) >= SAVE_PATH_MAX:
+        raise ValueError("the file's name is too long")
+    s.srv = srv
+    memcpy(s.path, <const char *>path, len(path) + 1)
+    s.is_compressing = options["compress"]
+    s.has_checksum = options["checksum"]
+    s.is_synced_early = options["sync_early"]
+    s.has_idle_times = options["idle_times"]
+    s.least_version = options["version"]
+    s.delay_us = options["delay_us"]
+    s.progress = NULL
+    s.ctx = NULL
+    return 0
+
+
+def save(Engine engine not None, bytes path not None, dict options not None):
+    """Write all databases to a file in the working directory.
+
+    options: compress, checksum, sync_early, idle_times (whether), version (at least),
+        delay_us (after each key).
+    Return (step, errno, keys, keys left out, bytes); the step is 0 if all went well,
+    else that which failed: 1 opening, 2 writing, 3 renaming.
+    """
+    cdef rdb_save_t s
+    cdef bytes temp = b"temp-%d.rdb" % os.getpid()
+    cdef const char *temp_path = temp
+    rdb_save_init(&s, &engine.srv, path, options)
+    with nogil:
+        rdb_save(&s, temp_path)
+    return s.step, s.error, s.nkeys, s.nskipped, s.nbytes
