@@ -33,9 +33,11 @@ cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept 
 cdef rdb_read_t rdb_get_value(
     rdb_in_t *src, int version, const server_t *srv, obj_t **o_out
 ) noexcept nogil
-# the same behind a type that has been read, as in files
+# the same behind a type that has been read, as in files. now_ms: fields of a hash that
+# have expired by then are left out
 cdef rdb_read_t rdb_get_body(
-    rdb_in_t *src, int type, int version, const server_t *srv, obj_t **o_out
+    rdb_in_t *src, int type, int version, const server_t *srv, int64_t now_ms,
+    obj_t **o_out
 ) noexcept nogil
 # put what was read under a key; o is consumed. expire_ms: as for db_set functions.
 cdef obj_t *rdb_store(

@@ -690,7 +690,7 @@ cdef status_t _get_time_after(
 
 cdef int _get_field(
     obj_t *o, elements_t *e, int type, rdb_in_t *src, int64_t first_ms,
-    const server_t *srv
+    const server_t *srv, int64_t now_ms
 ) noexcept nogil:
     """Read a field into a hash; 1, 0 at the end, -1 if something is wrong."""
     cdef int64_t when = OBJ_NO_EXPIRE
@@ -706,7 +706,7 @@ cdef int _get_field(
     if is_good:
         if type == TYPE_HASH_VALKEY or type == TYPE_HASH_LISTPACK_TIMES:
             is_good = _get_time_after(e, type, src, &when) == C_OK
-        if is_good and (when == OBJ_NO_EXPIRE or when > srv.now_ms):
+        if is_good and (when == OBJ_NO_EXPIRE or when > now_ms):
             is_good = hash_set(
                 o, field.ptr, field.len, value.ptr, value.len, False, 0,
                 &srv.hash_limits)
@@ -718,7 +718,7 @@ cdef int _get_field(
 
 
 cdef rdb_read_t _get_hash(
-    rdb_in_t *src, int type, const server_t *srv, obj_t **o_out
+    rdb_in_t *src, int type, const server_t *srv, int64_t now_ms, obj_t **o_out
 ) noexcept nogil:
     cdef source_t source = FROM_STRINGS
     cdef int64_t first_ms = 0
@@ -742,7 +742,7 @@ cdef rdb_read_t _get_hash(
     o = obj_new_pointer(
         b"", 0, OBJ_HASH, OBJ_ENC_LISTPACK, lp_new(0), OBJ_NO_EXPIRE)
     while _elements_more(&e):
-        found = _get_field(o, &e, type, src, first_ms, srv)
+        found = _get_field(o, &e, type, src, first_ms, srv, now_ms)
         if found != 1:
             break
         is_empty = False
@@ -767,11 +767,12 @@ cdef rdb_read_t rdb_get_value(
     cdef int type
     if rdb_get_byte(src, &type) != C_OK:
         return RDB_READ_BAD
-    return rdb_get_body(src, type, version, srv, o_out)
+    return rdb_get_body(src, type, version, srv, srv.now_ms, o_out)
 
 
 cdef rdb_read_t rdb_get_body(
-    rdb_in_t *src, int type, int version, const server_t *srv, obj_t **o_out
+    rdb_in_t *src, int type, int version, const server_t *srv, int64_t now_ms,
+    obj_t **o_out
 ) noexcept nogil:
     """Read a value of a type."""
     if type == TYPE_STRING:
@@ -790,9 +791,9 @@ cdef rdb_read_t rdb_get_body(
     if type in (
             TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK,
             TYPE_HASH_TIMES, TYPE_HASH_LISTPACK_TIMES):
-        return _get_hash(src, type, srv, o_out)
+        return _get_hash(src, type, srv, now_ms, o_out)
     if type == TYPE_HASH_VALKEY and version >= RDB_VERSION_VALKEY:
-        return _get_hash(src, type, srv, o_out)
+        return _get_hash(src, type, srv, now_ms, o_out)
     return RDB_READ_BAD
 
 

@@ -99,6 +99,7 @@ cdef enum:
     INT_TEXT_MAX = 20
     EMPTIES_NAMED = 10
     NOT_GIVEN = -1
+    KEEP_EXPIRED_FIELDS = -1    # they are deleted when their turn comes
 
 cdef extern from "<sys/mman.h>" nogil:
     void *mmap(void *p, size_t n, int prot, int flags, int fd, int64_t start) noexcept
@@ -265,7 +266,8 @@ cdef void _get_key(load_t *l, int type, void *names) noexcept nogil:
         if o == NULL:
             found = RDB_READ_BAD
     else:
-        found = rdb_get_body(&l.src, type, l.version, l.srv, &o)
+        found = rdb_get_body(
+            &l.src, type, l.version, l.srv, KEEP_EXPIRED_FIELDS, &o)
         if found == RDB_READ_OK:
             o = obj_renamed(o, key.ptr, key.len, l.expire_ms)
     if fr_likely(found == RDB_READ_OK):
@@ -596,6 +598,21 @@ cdef class RdbLoader:
     def has_checksum(self):
         """Whether the file, read to its end, had a checksum."""
         return self.l.version >= CRC_VERSION and self.l.expected_crc != 0
+
+    @property
+    def current(self):
+        """What is being read, or could not be: (type or opcode, key or None)."""
+        cdef rdb_in_t src = self.l.src
+        cdef rdb_text_t t
+        cdef int type
+        key = None
+        src.p = self.l.at
+        if rdb_get_byte(&src, &type) != C_OK:
+            return -1, None
+        if type < OP_FIRST and rdb_get_text(&src, &t) == C_OK:
+            key = t.ptr[:t.len]
+            rdb_text_free(&t)
+        return type, key
 
     @property
     def counts(self):

@@ -32,20 +32,16 @@ from fastredis.core.crc64 cimport crc64
 from fastredis.core.mem cimport ztrymalloc, zused_memory
 from fastredis.core.rand cimport rand_next, rand_t
 from fastredis.core.status cimport fr_unlikely
-from fastredis.datatypes.t_hash cimport hash_live
 from fastredis.ds.hashtable cimport ht_walk
 from fastredis.engine.client cimport server_t
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport db_len, db_subexpire_len, db_t
 from fastredis.keyspace.obj cimport (
-    OBJ_HASH,
     OBJ_NO_EXPIRE,
     obj_expire_ms,
     obj_key,
     obj_lru,
-    obj_subexpire,
     obj_t,
-    obj_type,
 )
 from fastredis.persistence.rdb cimport RDB_VERSION, RDB_VERSION_FIELDS, rdb_put_value
 from fastredis.persistence.rdb_io cimport (
@@ -78,6 +74,7 @@ cdef enum:
     SYNC_NBYTES = 4 * 1024 * 1024   # between two requests to begin writing
     PROGRESS_KEYS = 1024            # between two calls of progress
     FILE_MODE = 0o644
+    WITH_EXPIRED_FIELDS = -1
 
 cdef extern from *:
     """
@@ -210,10 +207,6 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
     cdef int version
     if fr_unlikely(out.has_failed):
         return
-    if obj_type(o) == OBJ_HASH and obj_subexpire(o) != NULL \
-            and hash_live(o, s.srv.now_ms) == 0:
-        s.nskipped += 1
-        return
     when = obj_expire_ms(o)
     if when != OBJ_NO_EXPIRE:
         rdb_put_byte(out, OP_EXPIRE_MS)
@@ -222,7 +215,7 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
         rdb_put_byte(out, OP_IDLE)
         rdb_put_len(out, (s.srv.ks.lru_clock - obj_lru(o)) & 0xFFFFFF)
     out.key = obj_key(o, &out.key_len)
-    version = rdb_put_value(out, o, s.srv.now_ms)
+    version = rdb_put_value(out, o, WITH_EXPIRED_FIELDS)
     if fr_unlikely(version > s.needed_version):
         s.needed_version = version
     s.nkeys += 1
@@ -263,7 +256,7 @@ cdef void _put_all(rdb_save_t *s) noexcept nogil:
 
 
 cdef void _begin(rdb_save_t *s) noexcept nogil:
-    s.crc = s.synced = s.nkeys = s.nskipped = s.nbytes = 0
+    s.crc = s.synced = s.nkeys = s.nbytes = 0
     s.version = s.needed_version
 
 
@@ -339,7 +332,7 @@ def save(Engine engine not None, bytes path not None, dict options not None):
 
     options: compress, checksum, sync_early, idle_times (whether), version (at least),
         delay_us (after each key).
-    Return (step, errno, keys, keys left out, bytes); the step is 0 if all went well,
+    Return (step, errno, keys, bytes); the step is 0 if all went well,
     else that which failed: 1 opening, 2 writing, 3 renaming.
     """
     cdef rdb_save_t s
@@ -348,4 +341,4 @@ def save(Engine engine not None, bytes path not None, dict options not None):
     rdb_save_init(&s, &engine.srv, path, options)
     with nogil:
         rdb_save(&s, temp_path)
-    return s.step, s.error, s.nkeys, s.nskipped, s.nbytes
+    return s.step, s.error, s.nkeys, s.nbytes

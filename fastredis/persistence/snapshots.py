@@ -110,16 +110,14 @@ class Snapshots:
     def save(self) -> bool:
         """Write the file here and now; return whether that worked."""
         self.saves += 1
-        step, error, keys, skipped, nbytes = rdb_save.save(
+        step, error, keys, nbytes = rdb_save.save(
             self._engine, self._path(), self._options()
         )
         if step:
             self._log.warning(self._why(step, error, os.getpid()))
             return False
         self._log.notice("DB saved on disk")
-        self._log.verbose(
-            f"{keys} keys saved, {skipped} keys skipped, {nbytes} bytes written"
-        )
+        self._log.verbose(f"{keys} keys saved, {nbytes} bytes written")
         self._saved_dirty = self._engine.dirty
         self.last_save = int(time.time())
         self.is_last_good = True
@@ -267,8 +265,8 @@ class Snapshots:
             report[name] // _MB for name in ("cow_nbytes", "cow_peak", "cow_average")
         )
         for text in (
-            f"BGSAVE done, {report['nkeys']} keys saved, {report['nskipped']} keys "
-            f"skipped, {report['nbytes']} bytes written.",
+            f"BGSAVE done, {report['nkeys']} keys saved, {report['nbytes']} bytes "
+            "written.",
             "DB saved on disk",
             f"Fork CoW for RDB: current {current} MB, peak {peak} MB, "
             f"average {average} MB",

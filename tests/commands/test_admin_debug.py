@@ -92,8 +92,6 @@ def test_errors(
 @pytest.mark.parametrize(
     "args",
     [
-        ["RELOAD"],
-        ["reload", "NOSAVE"],
         ["LOADAOF"],
         ["SET-DISABLE-DENY-SCRIPTS", "1"],
     ],

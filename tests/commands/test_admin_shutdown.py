@@ -14,7 +14,6 @@ Fresh = Callable[..., FastredisServer]
 
 SYNTAX = "ERR syntax error"
 NOT_IN_PROGRESS = "ERR No shutdown in progress."
-NO_SAVE = "ERR SHUTDOWN SAVE is not available: this server does not save data yet"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +85,6 @@ def test_requests_of_others_are_not_executed_either(fresh_server: Fresh) -> None
         (["NOSAVE", "x"], SYNTAX),
         (["ABORT"], NOT_IN_PROGRESS),
         (["abort", "ABORT"], NOT_IN_PROGRESS),
-        (["SAVE"], NO_SAVE),
-        (["SAVE", "NOW"], NO_SAVE),
     ],
 )
 def test_refuses(client: RawClient, options: list[str], error: str) -> None:

@@ -52,6 +52,30 @@ _FLUSH_TYPE = oneof(
 _NAMES = string("command-name", optional=True, multiple=True)
 _WHOLE_COMMAND = (string("command"), string("arg", optional=True, multiple=True))
 
+BGSAVE = Command(
+    "BGSAVE",
+    group="server",
+    since="1.0.0",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    python=True,
+    args=[
+        oneof(
+            "operation",
+            token("SCHEDULE", since="3.2.2"),
+            token("CANCEL", since="8.1.0"),
+            optional=True,
+        )
+    ],
+    reply=status("what happens: saving started, is scheduled, or was cancelled"),
+    cost="O(n) to start, n = memory in use; the rest is done by another process",
+    summary="Has another process save the data set, as it is now, to a file.",
+    history=[
+        ("3.2.2", "`SCHEDULE` is new."),
+        ("8.1.0", "`CANCEL` is new, and known to Valkey only."),
+    ],
+)
+
 # COMMAND belongs to the group server, but to the ACL category connection: any client
 # may ask what the server can do.
 COMMAND = Command(
@@ -310,6 +334,20 @@ INFO = Command(
     ),
 )
 
+LASTSAVE = Command(
+    "LASTSAVE",
+    group="server",
+    since="1.0.0",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    acl_extra="admin dangerous",
+    python=True,
+    reply=number("seconds since 1970"),
+    cost="O(1)",
+    summary="Tells when the data set was last saved to a file.",
+    tips=("nondeterministic_output",),
+)
+
 RESTORE_ASKING = Command(
     "RESTORE-ASKING",
     group="server",
@@ -324,44 +362,6 @@ RESTORE_ASKING = Command(
     history=RESTORE_HISTORY,
     acl_extra="keyspace dangerous",
     syscmd=True,
-)
-
-BGSAVE = Command(
-    "BGSAVE",
-    group="server",
-    since="1.0.0",
-    arity=-1,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-    python=True,
-    args=[
-        oneof(
-            "operation",
-            token("SCHEDULE", since="3.2.2"),
-            token("CANCEL", since="8.1.0"),
-            optional=True,
-        )
-    ],
-    reply=status("what happens: saving started, is scheduled, or was cancelled"),
-    cost="O(n) to start, n = memory in use; the rest is done by another process",
-    summary="Has another process save the data set, as it is now, to a file.",
-    history=[
-        ("3.2.2", "`SCHEDULE` is new."),
-        ("8.1.0", "`CANCEL` is new, and known to Valkey only."),
-    ],
-)
-
-LASTSAVE = Command(
-    "LASTSAVE",
-    group="server",
-    since="1.0.0",
-    arity=1,
-    flags=LOADING | STALE | FAST,
-    acl_extra="admin dangerous",
-    python=True,
-    reply=number("seconds since 1970"),
-    cost="O(1)",
-    summary="Tells when the data set was last saved to a file.",
-    tips=("nondeterministic_output",),
 )
 
 SAVE = Command(
