@@ -269,12 +269,12 @@ def _persistence(server: Any) -> Iterator[Field]:
     snapshots = server.snapshots
     child, loader = snapshots.child, snapshots.loader
     report = {}
-    age = 0
+    age = total = 0
     if child is not None:
         child.read()
-        report = child.last
+        report, total = child.last, child.total
         age = int(time.time() - child.last_at) if report else 0
-    done, total = report.get("nkeys", 0), report.get("ntotal", 0)
+    done = report.get("nkeys", 0)
     loaded, expired = snapshots.last_loaded
     yield "loading", int(loader is not None)
     yield "async_loading", 0

@@ -53,6 +53,7 @@ cdef enum:
     TAIL_PLACES = 4
     PLACES = 2 * LAST + TAIL_PLACES
     RANDOM_TRIES = 4096
+    ENTRY_REACH = 40            # bytes of an entry that a visit looks at, mostly
     WALK_AHEAD = 4              # buckets whose entries ht_walk has prefetched
 
 
@@ -334,6 +335,7 @@ cdef void ht_walk(const ht_t *t, ht_visit_fn visit, void *ctx) noexcept nogil:
             for j in range(HT_BUCKET_ENTRIES):
                 if b.tags[j]:
                     ht_prefetch(ht_unpack(b.ptrs[j]))
+                    ht_prefetch(<char *>ht_unpack(b.ptrs[j]) + ENTRY_REACH)
         _visit_chain(ht_main_bucket(t, i), visit, ctx)
 
 

@@ -11,6 +11,7 @@ from fastredis.engine.reply cimport (
     reply_null,
     reply_ok,
 )
+from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport (
     DB_NO_TTL,
     db_find_read,
@@ -27,6 +28,7 @@ from fastredis.persistence.rdb cimport (
     RDB_READ_BAD,
     RDB_READ_EMPTY,
     RDB_READ_EXPIRED,
+    rdb_bad_text,
     rdb_check_dump,
     rdb_dump,
     rdb_get_value,
@@ -126,6 +128,17 @@ cdef status_t _expiry_or_reply(
     return C_OK
 
 
+cdef void _log_bad(client_t *c) noexcept nogil:
+    """Write into the log what is wrong with a payload, where such is of interest."""
+    cdef const char *text = rdb_bad_text(<unsigned char>c.argv[3].ptr[0])
+    with gil:
+        try:
+            (<Engine>c.srv.runtime).server.log.verbose(
+                f"Internal error in RDB of RESTORE -> {text.decode()}")
+        except Exception as error:
+            (<Engine>c.srv.runtime).log_exception("restore", error)
+
+
 cdef api void cmd_restore(client_t *c) noexcept nogil:
     """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]"""
     cdef dbkey_t key = arg_key(c, 1)
@@ -150,6 +163,7 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
     found = rdb_get_value(&src, version, c.srv, &o)
     if found == RDB_READ_BAD or found == RDB_READ_EMPTY or src.p != src.end:
         obj_free(o)
+        _log_bad(c)
         reply_error(c, b"ERR Bad data format")
         return
     if found == RDB_READ_EXPIRED or (when != DB_NO_TTL and when <= c.srv.now_ms):

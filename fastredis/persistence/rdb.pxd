@@ -39,6 +39,8 @@ cdef rdb_read_t rdb_get_body(
     rdb_in_t *src, int type, int version, const server_t *srv, int64_t now_ms,
     obj_t **o_out
 ) noexcept nogil
+# what is to be said of one that could not be read, after RDB_READ_BAD
+cdef const char *rdb_bad_text(int type) noexcept nogil
 # put what was read under a key; o is consumed. expire_ms: as for db_set functions.
 cdef obj_t *rdb_store(
     db_t *db, const dbkey_t *key, obj_t *o, int64_t expire_ms

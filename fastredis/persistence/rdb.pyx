@@ -167,13 +167,17 @@ cdef enum:
     TYPE_ZSET_ZIPLIST = 12
     TYPE_HASH_ZIPLIST = 13
     TYPE_LIST_ZIPLISTS = 14
+    TYPE_STREAM = 15
     TYPE_HASH_LISTPACK = 16
     TYPE_ZSET_LISTPACK = 17
     TYPE_LIST_NODES = 18
+    TYPE_STREAM_2 = 19
     TYPE_SET_LISTPACK = 20
+    TYPE_STREAM_3 = 21
     TYPE_HASH_VALKEY = 22
     TYPE_HASH_TIMES = 24
     TYPE_HASH_LISTPACK_TIMES = 25
+    TYPE_LAST = 25
 
     NODE_PLAIN = 1
     NODE_LISTPACK = 2
@@ -483,8 +487,8 @@ cdef status_t _push_nodes(
         if type == TYPE_LIST_NODES and rdb_get_len(src, &kind) != C_OK:
             return C_ERR
         if kind == NODE_PLAIN:
-            if rdb_get_text(src, &t) != C_OK:
-                return C_ERR
+            if rdb_get_text(src, &t) != C_OK or t.len == 0:
+                return C_ERR    # what has a node of its own is large
             _push(o, srv, t.ptr, t.len)
             rdb_text_free(&t)
         elif kind != NODE_LISTPACK or _push_all(
@@ -795,6 +799,33 @@ cdef rdb_read_t rdb_get_body(
     if type == TYPE_HASH_VALKEY and version >= RDB_VERSION_VALKEY:
         return _get_hash(src, type, srv, now_ms, o_out)
     return RDB_READ_BAD
+
+
+cdef const char *rdb_bad_text(int type) noexcept nogil:
+    """Say that a value is none of its type."""
+    if type in (TYPE_LIST_ZIPLISTS, TYPE_LIST_NODES):
+        return b"Quicklist integrity check failed."
+    if type == TYPE_LIST_ZIPLIST:
+        return b"List ziplist integrity check failed."
+    if type == TYPE_SET_INTSET:
+        return b"Intset integrity check failed."
+    if type == TYPE_SET_LISTPACK:
+        return b"Set listpack integrity check failed."
+    if type == TYPE_ZSET_ZIPLIST:
+        return b"Zset ziplist integrity check failed."
+    if type == TYPE_ZSET_LISTPACK:
+        return b"Zset listpack integrity check failed."
+    if type == TYPE_HASH_ZIPMAP:
+        return b"Zipmap integrity check failed."
+    if type == TYPE_HASH_ZIPLIST:
+        return b"Hash ziplist integrity check failed."
+    if type in (TYPE_HASH_LISTPACK, TYPE_HASH_LISTPACK_TIMES):
+        return b"Hash listpack integrity check failed."
+    if type in (TYPE_STREAM, TYPE_STREAM_2, TYPE_STREAM_3):
+        return b"Stream listpack integrity check failed."
+    if type > TYPE_LAST:
+        return b"Unknown RDB encoding type."
+    return b"Value integrity check failed."
 
 
 cdef obj_t *rdb_store(

@@ -140,7 +140,6 @@ cdef struct report_t:
     int64_t step                # save_step_t
     int64_t error
     uint64_t nkeys
-    uint64_t ntotal
     uint64_t nbytes
     uint64_t cow_nbytes         # copied at present,
     uint64_t cow_peak           # at most
@@ -166,7 +165,6 @@ cdef void _report(child_t *child, bint is_last) noexcept nogil:
     r.step = child.save.step
     r.error = child.save.error
     r.nkeys = child.save.nkeys
-    r.ntotal = child.save.ntotal
     r.nbytes = child.save.nbytes
     r.cow_nbytes = child_private_dirty()
     child.cow_peak = max(child.cow_peak, r.cow_nbytes)

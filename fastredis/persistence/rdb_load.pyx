@@ -52,6 +52,7 @@ from fastredis.persistence.rdb cimport (
     RDB_READ_OK,
     RDB_VERSION_MAX,
     RDB_VERSION_VALKEY,
+    rdb_bad_text,
     rdb_get_body,
     rdb_read_t,
     rdb_set_idle,
@@ -273,7 +274,7 @@ cdef void _get_key(load_t *l, int type, void *names) noexcept nogil:
     if fr_likely(found == RDB_READ_OK):
         _add(l, o, &key)
     elif found == RDB_READ_BAD:
-        _fail_reading(l, b"a value: integrity check failed")
+        _fail_reading(l, rdb_bad_text(type))
     elif found == RDB_READ_EMPTY:
         l.nempty += 1
         with gil:

@@ -35,7 +35,6 @@ cdef struct rdb_save_t:
     uint64_t synced             # bytes whose writing to the disk was begun
     # --- how far it is
     uint64_t nkeys
-    uint64_t ntotal             # keys there are
     uint64_t nbytes
     int version                 # of the file
     int needed_version          # by the values written

@@ -31,17 +31,22 @@ from fastredis.core.clock cimport clock_wall_us
 from fastredis.core.crc64 cimport crc64
 from fastredis.core.mem cimport ztrymalloc, zused_memory
 from fastredis.core.rand cimport rand_next, rand_t
-from fastredis.core.status cimport fr_unlikely
+from fastredis.core.status cimport fr_likely, fr_unlikely
 from fastredis.ds.hashtable cimport ht_walk
 from fastredis.engine.client cimport server_t
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport db_len, db_subexpire_len, db_t
 from fastredis.keyspace.obj cimport (
+    OBJ_ENC_INLINE,
     OBJ_NO_EXPIRE,
+    OBJ_STRING,
+    obj_enc,
     obj_expire_ms,
+    obj_inline_len,
     obj_key,
     obj_lru,
     obj_t,
+    obj_type,
 )
 from fastredis.persistence.rdb cimport RDB_VERSION, RDB_VERSION_FIELDS, rdb_put_value
 from fastredis.persistence.rdb_io cimport (
@@ -62,6 +67,7 @@ from libc.string cimport memcpy, strlen
 import os
 
 cdef enum:
+    TYPE_STRING = 0
     OP_IDLE = 0xF8
     OP_AUX = 0xFA
     OP_RESIZE = 0xFB
@@ -74,6 +80,8 @@ cdef enum:
     SYNC_NBYTES = 4 * 1024 * 1024   # between two requests to begin writing
     PROGRESS_KEYS = 1024            # between two calls of progress
     FILE_MODE = 0o644
+    SHORT_MAX = 63                  # lengths of one byte
+    PLAIN_MAX = 20                  # longer values are worth trying to compress
     WITH_EXPIRED_FIELDS = -1
 
 cdef extern from *:
@@ -85,6 +93,28 @@ cdef extern from *:
     #include <stdio.h>
     #include <unistd.h>
 
+    #include <string.h>
+
+    /* Might rdb_put_string write it as an integer? Only digits and a sign, up to 11. */
+    static inline int save_may_be_int(const char *s, size_t n) {
+        return n - 1 < 11 && (s[0] == '-' || (unsigned char)(s[0] - '0') < 10);
+    }
+    /* memcpy of up to 64 bytes without a call: a few moves that may overlap */
+    static inline void save_copy(char *to, const char *from, size_t n) {
+        if (n >= 16) {
+            size_t at = 0;
+            for (; at + 16 <= n; at += 16) memcpy(to + at, from + at, 16);
+            memcpy(to + n - 16, from + n - 16, 16);
+        } else if (n >= 8) {
+            memcpy(to, from, 8);
+            memcpy(to + n - 8, from + n - 8, 8);
+        } else if (n >= 4) {
+            memcpy(to, from, 4);
+            memcpy(to + n - 4, from + n - 4, 4);
+        } else {
+            while (n--) to[n] = from[n];
+        }
+    }
     static int save_open(const char *path, int mode) {
         return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     }
@@ -114,6 +144,8 @@ cdef extern from *:
         close(fd);
     }
     """
+    bint save_may_be_int(const char *s, size_t n) noexcept nogil
+    void save_copy(char *to, const char *source, size_t n) noexcept nogil
     int save_open(const char *path, int mode) noexcept nogil
     void save_sync_range(int fd, int64_t start, int64_t nbytes) noexcept nogil
     int save_sync(int fd) noexcept nogil
@@ -198,6 +230,31 @@ cdef void _delay(int64_t us) noexcept nogil:
         usleep(<unsigned int>us)
 
 
+cdef bint _put_short(rdb_save_t *s, const obj_t *o) noexcept nogil:
+    """Write a short string the short way; False: it is not that short."""
+    cdef rdb_out_t *out = &s.out
+    cdef size_t key_len, n
+    cdef const char *key = obj_key(o, &key_len)
+    cdef const char *value = key + key_len
+    cdef char *p
+    n = obj_inline_len(o)
+    if key_len > SHORT_MAX or n > SHORT_MAX or (n > PLAIN_MAX and s.is_compressing):
+        return False
+    if out.cap - out.len < 2 * (SHORT_MAX + 1) + 1:
+        rdb_out_flush(out)
+    if save_may_be_int(key, key_len) or save_may_be_int(value, n):
+        return False
+    p = out.buf + out.len
+    p[0] = TYPE_STRING
+    p[1] = <char>key_len
+    save_copy(p + 2, key, key_len)
+    p += 2 + key_len
+    p[0] = <char>n
+    save_copy(p + 1, value, n)
+    out.len = p + 1 + n - out.buf
+    return True
+
+
 cdef void _put_key(void *ctx, void *entry) noexcept nogil:
     """Write a key: an ht_visit_fn."""
     cdef rdb_save_t *s = <rdb_save_t *>ctx
@@ -214,8 +271,12 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
     if s.has_idle_times:
         rdb_put_byte(out, OP_IDLE)
         rdb_put_len(out, (s.srv.ks.lru_clock - obj_lru(o)) & 0xFFFFFF)
-    out.key = obj_key(o, &out.key_len)
-    version = rdb_put_value(out, o, WITH_EXPIRED_FIELDS)
+    if fr_likely(obj_type(o) == OBJ_STRING and obj_enc(o) == OBJ_ENC_INLINE) \
+            and _put_short(s, o):
+        version = RDB_VERSION
+    else:
+        out.key = obj_key(o, &out.key_len)
+        version = rdb_put_value(out, o, WITH_EXPIRED_FIELDS)
     if fr_unlikely(version > s.needed_version):
         s.needed_version = version
     s.nkeys += 1
@@ -265,10 +326,8 @@ cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     cdef int i
     rdb_out_init(&s.out, s.is_compressing)
     s.step = SAVE_DONE
-    s.ntotal = 0
     s.needed_version = max(s.least_version, <int>RDB_VERSION)
     for i in range(s.srv.ks.ndbs):
-        s.ntotal += db_len(&s.srv.ks.dbs[i])
         if db_subexpire_len(&s.srv.ks.dbs[i]):
             s.needed_version = max(s.needed_version, <int>RDB_VERSION_FIELDS)
     i = snprintf(s.temp_path, SAVE_PATH_MAX, b"%s", temp_path)

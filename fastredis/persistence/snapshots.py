@@ -40,10 +40,11 @@ class LoadFailed(Exception):
 class Child:
     """A process that saves."""
 
-    def __init__(self, pid: int, reports: int, dirty: int) -> None:
+    def __init__(self, pid: int, reports: int, dirty: int, total: int) -> None:
         self.pid = pid
         self.reports = reports  # descriptor of the pipe
         self.dirty = dirty  # count of changes when it was forked
+        self.total = total  # keys to be saved
         self.started = time.time()
         self.last: dict[str, int] = {}  # the latest report
         self.last_at = 0.0
@@ -172,7 +173,8 @@ class Snapshots:
             self._refuse_writes()
             return False
         self.forks += 1
-        self.child = Child(pid, reports, dirty)
+        total = sum(row[1] for row in self._engine.keyspace())
+        self.child = Child(pid, reports, dirty, total)
         self._log.notice(f"Background saving started by pid {pid}")
         return True
 
@@ -392,6 +394,10 @@ class Snapshots:
             f"Internal error in RDB reading offset {error.offset} of "
             f"{loader.nbytes} -> {_REASONS[error.kind].format(error)}"
         )
+        kind, key = loader.current
+        if key is not None:
+            shown = key.decode("utf-8", "backslashreplace")
+            log.warning(f"It was found in the key '{shown}', type {kind}: {error}")
         log.warning("Terminating server after rdb file reading failure.")
 
     def _log_loaded(self, loader: RdbLoader) -> None:

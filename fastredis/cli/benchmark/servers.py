@@ -211,9 +211,9 @@ class RunningServer:
             except exceptions.RedisError as error:
                 raise ServerError(f"{self.name}: PING: {error}") from error
             if not self.alive():
-                raise ServerError(f"{self.name} ended at its start\n{self._log_tail()}")
+                raise ServerError(f"{self.name} ended at its start\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                tail = self._log_tail()
+                tail = self.log_tail()
                 raise ServerError(f"{self.name} does not answer: {said}\n{tail}")
             time.sleep(_POLL_S)
 
@@ -229,7 +229,7 @@ class RunningServer:
             raise ServerError(f"{self.name}: another server answers on its port")
         return int(own)
 
-    def _log_tail(self) -> str:
+    def log_tail(self) -> str:
         """Return the end of the server's output."""
         if self._folder is None:
             return ""
