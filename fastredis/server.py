@@ -14,6 +14,9 @@ start one within their process::
     with fastredis.Server(port=0) as server:
         client = redis.Redis(port=server.port)
         server.call("SET", "greeting", "hello")    # no socket in between
+
+Such a server neither loads nor saves a file unless ``save`` or ``dbfilename`` is among
+its options.
 """
 
 from __future__ import annotations
@@ -186,6 +189,7 @@ class Server:
         self._cron_handle: asyncio.TimerHandle | None = None
         self.is_cron_paused = False  # DEBUG PAUSE-CRON
         self._owns_process = False
+        self._keeps_data = True  # in a file, from one run to the next
         # where a child process that saves asks for its score; None: not our process
         self.oom_score: process.OomScore | None = None
         self._watchdog_ms = 0
@@ -333,7 +337,9 @@ class Server:
         if owns_process:
             self._owns_process = True
             self._settle_in()
-        elif not self._config_keeps_data():
+        elif self.config.given.keys().isdisjoint(("save", "dbfilename")):
+            # within another program: it would find and leave files wherever that runs
+            self._keeps_data = False
             self.config.assign("save", [""])
         try:
             self._listeners = self._listen()
@@ -421,8 +427,10 @@ class Server:
         assert listeners is not None
         self._accept(listeners)
         self._cron()
-        if not await self._load():
-            self.exit_code = 1
+        is_loaded = await self._load()
+        if not is_loaded or self._stop.is_set():
+            if not is_loaded:
+                self.exit_code = 1
             self._close()
             await listeners.wait_closed()
             return
@@ -448,7 +456,7 @@ class Server:
     async def _load(self) -> bool:
         """Load what was saved, and serve meanwhile; return whether that worked."""
         assert self._stop is not None
-        if not self._owns_process and not self._config_keeps_data():
+        if not self._keeps_data:
             return True
         try:
             for _ in self.snapshots.load():
@@ -458,14 +466,6 @@ class Server:
         except LoadFailed:
             return False
         return True
-
-    def _config_keeps_data(self) -> bool:
-        """Return whether the configuration speaks of files with data.
-
-        A server within another program keeps none unless it is told to: it would
-        find and leave them wherever the program runs.
-        """
-        return not self.config.given.keys().isdisjoint(("save", "dbfilename"))
 
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""

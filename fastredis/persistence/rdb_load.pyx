@@ -154,7 +154,7 @@ cdef struct load_t:
     const uint8_t *at           # where what is being read begins
     uint64_t nkeys
     uint64_t nexpired
-    uint64_t nempty
+    uint64_t nblank
     uint64_t nwith_expiry       # of nkeys
     uint64_t nfunctions         # passed over
     int nwaiting
@@ -276,7 +276,7 @@ cdef void _get_key(load_t *l, int type, void *names) noexcept nogil:
     elif found == RDB_READ_BAD:
         _fail_reading(l, rdb_bad_text(type))
     elif found == RDB_READ_EMPTY:
-        l.nempty += 1
+        l.nblank += 1
         with gil:
             _note_empty(l, &key, <list>names)
     else:
@@ -381,6 +381,7 @@ cdef status_t _get_function(load_t *l) noexcept nogil:
 
 cdef void _end(load_t *l) noexcept nogil:
     """Compare the checksum at the end."""
+    _add_waiting(l)
     _sum_up(l)
     _fail(l, LOAD_DONE, NULL)
     if l.version < CRC_VERSION:
@@ -622,5 +623,5 @@ cdef class RdbLoader:
         (loaded, of these with an expiry, expired, empty, libraries passed over)
         """
         return (
-            self.l.nkeys, self.l.nwith_expiry, self.l.nexpired, self.l.nempty,
+            self.l.nkeys, self.l.nwith_expiry, self.l.nexpired, self.l.nblank,
             self.l.nfunctions)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Files with every kind of damage are refused or loaded; nothing worse comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fastredis.persistence import rdb_save
+from fastredis.persistence.rdb_load import RdbError, RdbLoader
+from fastredis.server import Server
+
+OPTIONS = {
+    "compress": True,
+    "checksum": True,
+    "sync_early": False,
+    "idle_times": False,
+    "version": 0,
+    "delay_us": 0,
+}
+STEP = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def server() -> Server:
+    """Return a server that is asked without a socket."""
+    return Server(port=0, logfile="/dev/null")
+
+
+@pytest.fixture
+def file(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Write a small file with something of each type in it."""
+    monkeypatch.chdir(tmp_path)
+    for args in (
+        ("SET", "s", "text"),
+        ("SET", "i", 12345),
+        ("SET", "z", b"ab" * 40),
+        ("SET", "e", "v", "PXAT", 4_000_000_000_000),
+        ("RPUSH", "l", "a", 1, "bc"),
+        ("SADD", "si", 1, 2, 70000),
+        ("SADD", "sm", "a", "b"),
+        ("ZADD", "zs", 1, "a", 2.5, "b"),
+        ("HSET", "h", "f", "v", "g", 1),
+        ("HSET", "t", "f", "v", "g", 1),
+        ("HPEXPIREAT", "t", 4_000_000_000_000, "FIELDS", 1, "f"),
+    ):
+        server.call(*args)
+    server.call("RPUSH", "ql", b"x" * 9000, b"y" * 9000)
+    saved = rdb_save.save(server.engine, b"small.rdb", OPTIONS)
+    assert saved[0] == 0
+    yield tmp_path / "small.rdb"
+    server.engine.flush_all()
+
+
+def load(server: Server, path: Path, *, checks: bool = True) -> tuple[int, ...]:
+    """Load or check a file to its end; return the counts."""
+    loader = RdbLoader(server.engine, path, checksum=False, checks=checks)
+    while loader.step(STEP):
+        pass
+    return loader.counts
+
+
+def attempt(server: Server, path: Path, *, checks: bool = True) -> str:
+    """Load a file that may be bad; return what came of it."""
+    try:
+        load(server, path, checks=checks)
+    except RdbError as error:
+        return "refused" if str(error) else "no reason given"
+    return "loaded"
+
+
+def put(path: Path, at: int, byte: int) -> None:
+    """Change a byte of a file where it is: to write it anew waits for the disk."""
+    with path.open("r+b", buffering=0) as f:
+        f.seek(at)
+        f.write(bytes([byte]))
+
+
+def test_all_is_read_again(server: Server, file: Path) -> None:
+    before = server.call("DBSIZE")
+    assert load(server, file)[:3] == (before, 1, 0)
+    server.engine.flush_all()
+    assert load(server, file, checks=False)[:3] == (before, 1, 0)
+    assert server.call("DBSIZE") == before
+    server.engine.check()
+
+
+@pytest.mark.parametrize("step", [1, 7, 100])
+def test_in_small_steps(server: Server, file: Path, step: int) -> None:
+    before = server.call("DBSIZE")
+    server.engine.flush_all()
+    loader = RdbLoader(server.engine, file)
+    nsteps, offset = 0, loader.offset
+    while loader.step(step):
+        nsteps += 1
+        assert loader.offset > offset
+        offset = loader.offset
+    assert nsteps >= 2
+    assert loader.has_checksum
+    assert loader.offset == loader.nbytes
+    assert server.call("DBSIZE") == before
+
+
+def test_every_bit_flipped(server: Server, file: Path) -> None:
+    """Without a checksum, a value may have changed; that is all."""
+    data = file.read_bytes()
+    server.engine.flush_all()
+    outcomes = {"loaded": 0, "refused": 0}
+    for at in range(len(data)):
+        for bit in range(8):
+            put(file, at, data[at] ^ 1 << bit)
+            # some of them are kept for a moment, so that their invariants are checked
+            is_kept = (at * 8 + bit) % 16 == 0
+            outcomes[attempt(server, file, checks=not is_kept)] += 1
+            if is_kept:
+                server.engine.check()
+                server.engine.flush_all()
+        put(file, at, data[at])
+    assert outcomes["loaded"] > 100
+    assert outcomes["refused"] > 100
+
+
+def test_every_byte_set(server: Server, file: Path) -> None:
+    for at, byte in enumerate(file.read_bytes()):
+        for value in (0, 0x7F, 0x80, 0x81, 0xC3, 0xFF):
+            put(file, at, value)
+            attempt(server, file)
+        put(file, at, byte)
+
+
+def test_every_length(server: Server, file: Path) -> None:
+    data = file.read_bytes()
+    for nbytes in range(len(data)):
+        file.write_bytes(data[:nbytes])
+        with pytest.raises(RdbError) as caught:
+            load(server, file)
+        assert caught.value.kind == "short", nbytes
+
+
+def test_a_flipped_bit_is_found_by_the_checksum(server: Server, file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    at = data.index(b"text")
+    data[at] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(RdbError) as caught:
+        RdbLoader(server.engine, file, checks=True).step(STEP)
+    assert caught.value.kind == "checksum"
+
+
+def test_a_number_of_keys_that_is_not_there_takes_no_memory(
+    server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "f"
+    huge = b"\x81" + b"\xff" * 8
+    path.write_bytes(b"REDIS0010\xfe\x00\xfb" + huge + huge + b"\xff" + bytes(8))
+    server.engine.flush_all()
+    before = server.engine.stats()["used_memory"]
+    assert load(server, path, checks=False)[0] == 0
+    assert server.engine.stats()["used_memory"] < before + 100_000
+
+
+def test_empty_collections_are_left_out(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    content = b"".join(
+        bytes([kind]) + b"\x02e%d" % (i % 10) + b"\x00"
+        for i, kind in enumerate((1, 2, 3, 4, 5, 14, 18))
+    )
+    path.write_bytes(b"REDIS0010" + content + b"\x00\x01k\x01v\xff" + bytes(8))
+    loader = RdbLoader(server.engine, path, checks=True)
+    while loader.step(STEP):
+        pass
+    assert loader.counts[3] == 7
+    assert loader.empties == [b"e%d" % i for i in range(7)]
+    assert loader.counts[0] == 1
