@@ -101,13 +101,17 @@ _ENGINE_OPTIONS: Final = (
     "hash-max-listpack-entries",
     "hash-max-listpack-value",
     "hll-sparse-max-bytes",
+    "import-mode",
     "latency-tracking",
     "lazyfree-lazy-expire",
     "lazyfree-lazy-user-del",
     "lazyfree-lazy-user-flush",
+    "lfu-decay-time",
+    "lfu-log-factor",
     "list-compress-depth",
     "list-max-listpack-size",
     "maxclients",
+    "maxmemory-policy",
     "protected-mode",
     "proto-max-bulk-len",
     "rdbcompression",
@@ -144,6 +148,9 @@ _CRON_IDLE: Final = 0.1
 _CRON_DEADLINES: Final = 0.016  # one tick of the timing wheel
 _CRON_CHILD: Final = 0.02  # a child process is to be reaped
 _CRON_BUSY: Final = 0.001  # it was interrupted: sockets first, then on with it
+
+# Ends of FLUSHALL that are looked at in one turn.
+_FLUSHED_MAX: Final = 4096
 
 # Descriptors for what is no client: listening sockets, files, the event loop.
 _RESERVED_FILES: Final = 32
@@ -446,11 +453,20 @@ class Server:
                 self.config["supervised"],
                 "READY=1\nSTATUS=Ready to accept connections",
             )
+        done, told = os.pipe()
+        os.set_blocking(done, False)
+        self.engine.set_flush_fd(told)
+        self._loop.add_reader(done, self._serve_flushed, done)
+        self._cron()
         self._is_ready.set()
         try:
             await self._stop.wait()
         finally:
             self._close()
+            self.engine.set_flush_fd(-1)
+            self._loop.remove_reader(done)
+            os.close(done)
+            os.close(told)
             await listeners.wait_closed()
 
     async def _load(self) -> bool:
@@ -466,6 +482,10 @@ class Server:
         except LoadFailed:
             return False
         return True
+    def _serve_flushed(self, fd: int) -> None:
+        """Reply to clients whose FLUSHALL is over; there is a byte for each."""
+        self.engine.serve_flushed(len(os.read(fd, _FLUSHED_MAX)))
+        end_round(self.engine)
 
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""

@@ -7,7 +7,12 @@ close connections are in Python (admin/client.py).
 from fastredis.core.status cimport C_OK
 from fastredis.engine.args cimport arg_i64_or_error, arg_i64_or_reply, arg_is
 from fastredis.engine.blocking cimport blocking_cancel
-from fastredis.engine.client cimport CLIENT_CAPA_REDIRECT, CLIENT_NO_EVICT, client_t
+from fastredis.engine.client cimport (
+    CLIENT_CAPA_REDIRECT,
+    CLIENT_IMPORT_SOURCE,
+    CLIENT_NO_EVICT,
+    client_t,
+)
 from fastredis.engine.clientmem cimport clientmem_update
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.pause cimport (
@@ -113,6 +118,23 @@ cdef api void cmd_client_no_evict(client_t *c) noexcept nogil:
         reply_error(c, ERR_SYNTAX)
         return
     clientmem_update(c)
+    reply_ok(c)
+
+
+cdef api void cmd_client_import_source(client_t *c) noexcept nogil:
+    """CLIENT IMPORT-SOURCE ON | OFF"""
+    if not c.srv.is_import_mode:
+        reply_error(c, b"ERR Server is not in import mode")
+        return
+    if arg_is(c, 2, b"on"):
+        c.flags |= CLIENT_IMPORT_SOURCE
+    elif arg_is(c, 2, b"off"):
+        c.flags &= ~CLIENT_IMPORT_SOURCE
+    else:
+        reply_error(c, ERR_SYNTAX)
+        return
+    # the flag is looked at once a batch; the rest of this one shall obey it too
+    c.srv.ks.is_expired_shown = (c.flags & CLIENT_IMPORT_SOURCE) != 0
     reply_ok(c)
 
 

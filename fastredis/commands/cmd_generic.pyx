@@ -74,6 +74,7 @@ from fastredis.keyspace.db cimport (
     dbkey,
     dbkey_t,
 )
+from fastredis.keyspace.lfu cimport lfu_counter
 from fastredis.keyspace.obj cimport (
     OBJ_LRU_MAX,
     OBJ_MODULE,
@@ -661,8 +662,13 @@ cdef api void cmd_object_encoding(client_t *c) noexcept nogil:
 
 
 cdef api void cmd_object_freq(client_t *c) noexcept nogil:
-    """OBJECT FREQ key: an error as long as no LFU policy can be chosen."""
-    if _object_or_reply(c) != NULL:
+    """OBJECT FREQ key"""
+    cdef obj_t *o = _object_or_reply(c)
+    if o == NULL:
+        return
+    if c.db.ks.is_lfu:
+        reply_int(c, lfu_counter(o, &c.db.ks.lfu, c.srv.now_ms))
+    else:
         reply_error(
             c, b"ERR An LFU maxmemory policy is not selected, access frequency not "
             b"tracked. Please note that when switching between policies at runtime "
@@ -672,8 +678,15 @@ cdef api void cmd_object_freq(client_t *c) noexcept nogil:
 cdef api void cmd_object_idletime(client_t *c) noexcept nogil:
     """OBJECT IDLETIME key: in seconds; the 24-bit clock wraps around."""
     cdef obj_t *o = _object_or_reply(c)
-    if o != NULL:
+    if o == NULL:
+        return
+    if not c.db.ks.is_lfu:
         reply_int(c, (c.db.ks.lru_clock - obj_lru(o)) & OBJ_LRU_MAX)
+    else:
+        reply_error(
+            c, b"ERR An LFU maxmemory policy is selected, idle time not tracked. "
+            b"Please note that when switching between policies at runtime LRU and LFU "
+            b"data will take some time to adjust.")
 
 
 cdef api void cmd_object_refcount(client_t *c) noexcept nogil:

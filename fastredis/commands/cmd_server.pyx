@@ -18,6 +18,7 @@ from fastredis.engine.reply cimport (
     reply_int,
     reply_ok,
 )
+from fastredis.engine.flush cimport flush_sync
 from fastredis.keyspace.db cimport db_flush, db_len, ks_swap
 from libc.limits cimport INT_MAX, INT_MIN
 from libc.stdint cimport int64_t
@@ -50,8 +51,11 @@ cdef api void cmd_flushdb(client_t *c) noexcept nogil:
     cdef bint is_async
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
+    if not is_async:
+        flush_sync(c, c.db.id, 1)
+        return
     db_will_flush(c.srv, c.db)
-    mark_dirty(c, db_flush(c.db, is_async))
+    mark_dirty(c, db_flush(c.db, True))
     reply_ok(c)
 
 
@@ -62,13 +66,16 @@ cdef api void cmd_flushall(client_t *c) noexcept nogil:
     cdef int i
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
-    for i in range(c.srv.ks.ndbs):
-        db_will_flush(c.srv, &c.srv.ks.dbs[i])
-        n += db_flush(&c.srv.ks.dbs[i], is_async)
-    mark_dirty(c, n)
+    if not is_async:
+        flush_sync(c, 0, c.srv.ks.ndbs)
+    else:
+        for i in range(c.srv.ks.ndbs):
+            db_will_flush(c.srv, &c.srv.ks.dbs[i])
+            n += db_flush(&c.srv.ks.dbs[i], True)
+        mark_dirty(c, n)
+        reply_ok(c)
     if c.srv.flushed_all != NULL:
         c.srv.flushed_all(c.srv)
-    reply_ok(c)
 
 
 # --- Swap, time -------------------------------------------------------------------

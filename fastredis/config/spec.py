@@ -313,11 +313,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
 
     # --- Memory, expiry, eviction, encodings ---
     memory("maxmemory", 0, 0, ULONG_MAX),
-    choice("maxmemory-policy", "noeviction", POLICIES),
+    # without eviction yet, the policy chooses between times of use and frequencies
+    choice("maxmemory-policy", "noeviction", POLICIES, BUILT),
     number("maxmemory-samples", 5, 1, 64),
     number("maxmemory-eviction-tenacity", 10, 0, 100),
-    number("lfu-log-factor", 10, 0, INT_MAX),
-    number("lfu-decay-time", 1, 0, INT_MAX),
+    number("lfu-log-factor", 10, 0, INT_MAX, BUILT),
+    number("lfu-decay-time", 1, 0, INT_MAX, BUILT),
     number("active-expire-effort", 1, 1, 10),
     flag("lazyfree-lazy-eviction", False),
     flag("lazyfree-lazy-expire", False, BUILT),
@@ -341,7 +342,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     memory("hll-sparse-max-bytes", 3000, 0, LONG_MAX, BUILT),
     memory("stream-node-max-bytes", 4096, 0, LONG_MAX),
     number("stream-node-max-entries", 100, 0, LONG_MAX),
-    flag("import-mode", False, HIDDEN),
+    flag("import-mode", False, HIDDEN | BUILT),
 
     # --- RDB ---
     special("save", "save", SAVE_POINTS, MULTI | BUILT),

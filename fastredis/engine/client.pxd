@@ -31,6 +31,7 @@ cdef enum:
     CLIENT_NO_EVICT = 1 << 27           # not to be closed for the memory it takes
     CLIENT_PAUSED = 1 << 29             # CLIENT_BLOCKED because of CLIENT PAUSE
     CLIENT_CAPA_REDIRECT = 1 << 28      # CLIENT CAPA: understands being redirected
+    CLIENT_IMPORT_SOURCE = 1 << 30      # CLIENT IMPORT-SOURCE: sees expired keys
     CLIENT_DENY_BLOCKING = 1 << 15      # within EXEC, and without a connection
     CLIENT_MULTI = 1 << 16              # between MULTI and EXEC: requests are queued
     CLIENT_DIRTY_CAS = 1 << 17          # a watched key has changed: EXEC replies null
@@ -156,6 +157,10 @@ cdef struct server_t:
     uint32_t change_hooks               # CHANGE_*
     bint has_changed_keys               # blocking_serve has something to do
     size_t nblocked                     # clients that wait for keys
+    size_t nflushing                    # clients that wait for their flush
+    uint64_t flushes_started            # that a client waits for; see engine/flush.pyx
+    uint64_t flushes_done
+    int flush_fd                        # told of the end of one; -1: nobody can wait
     void *blocking                      # blocking_t, engine/blocking.pyx; or NULL
     void *error_counts                  # error_counts_t, engine/stats.pyx; or NULL
     # configuration that C code reads; set by Engine.set_option
@@ -174,6 +179,7 @@ cdef struct server_t:
     hash_limits_t hash_limits
     bint is_lazy_user_del
     bint is_lazy_user_flush
+    bint is_import_mode                 # no key expires
     bint is_latency_tracked
     ql_limits_t list_limits             # of lists that are made or changed
     size_t zset_max_listpack_entries
@@ -241,6 +247,7 @@ cdef struct client_t:
     void (*forget_blocked)(client_t *c) noexcept nogil  # ends it without a reply
     client_t *next_unblocked
     out_t *pushes                       # while its command runs: what is to follow it
+    uint64_t flush_ticket               # waits for this flush; 0: for none
     # --- transaction and subscriptions
     void *multi                         # multi_t, engine/multi.pyx; or NULL
     void *subscriber                    # subscriber_t, engine/pubsub.pyx; or NULL

@@ -87,6 +87,8 @@ cdef void client_close(client_t *c) noexcept nogil:
     client_stop_monitor(c)
     if c.flags & CLIENT_PAUSED:
         srv.npaused -= 1
+    if c.flush_ticket:
+        srv.nflushing -= 1
     srv.clients_nbytes -= c.counted_nbytes
     c.counted_nbytes = 0
     c.prev = NULL
@@ -175,7 +177,8 @@ cdef void client_reset(client_t *c) noexcept nogil:
     client_stop_monitor(c)
     _forget(c)
     c.flags &= ~(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP
-                 | CLIENT_NO_TOUCH | CLIENT_NO_EVICT | CLIENT_AUTHENTICATED)
+                 | CLIENT_NO_TOUCH | CLIENT_NO_EVICT | CLIENT_IMPORT_SOURCE
+                 | CLIENT_AUTHENTICATED)
     if c.srv.password == NULL:
         c.flags |= CLIENT_AUTHENTICATED
     client_select(c, 0)

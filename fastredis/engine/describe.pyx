@@ -15,9 +15,11 @@ Cost: about 3 us a client.
 from fastredis.core.blob cimport blob_t
 from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
+    CLIENT_CAPA_REDIRECT,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_DIRTY_CAS,
     CLIENT_FAKE,
+    CLIENT_IMPORT_SOURCE,
     CLIENT_MONITOR,
     CLIENT_MULTI,
     CLIENT_NO_EVICT,
@@ -140,6 +142,8 @@ cdef dict client_describe(client_t *c):
         "is_dirty": bool(c.flags & CLIENT_DIRTY_CAS),
         "is_pubsub": bool(c.flags & CLIENT_PUBSUB),
         "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
+        "is_import_source": bool(c.flags & CLIENT_IMPORT_SOURCE),
+        "is_redirectable": bool(c.flags & CLIENT_CAPA_REDIRECT),
         "is_no_evict": bool(c.flags & CLIENT_NO_EVICT),
         "is_monitor": bool(c.flags & CLIENT_MONITOR),
         "is_closing": bool(c.flags & CLIENT_CLOSE_AFTER_REPLY),

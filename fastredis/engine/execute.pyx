@@ -38,6 +38,7 @@ from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     CLIENT_DIRTY_EXEC,
     CLIENT_MULTI,
+    CLIENT_IMPORT_SOURCE,
     CLIENT_NO_TOUCH,
     CLIENT_PROTOCOL_ERROR,
     CLIENT_PUBSUB,
@@ -514,6 +515,8 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     p.pos = 0
     c.active_ms = srv.now_ms
     srv.ks.is_no_touch = (c.flags & CLIENT_NO_TOUCH) != 0
+    srv.ks.is_expired_shown = srv.is_import_mode \
+        and (c.flags & CLIENT_IMPORT_SOURCE) != 0
     while True:
         # --- 1: parse
         p.max_bulk_nbytes = srv.proto_max_bulk_len

@@ -91,6 +91,7 @@ from fastredis.engine.cmdlog cimport (
     cmdlog_t,
 )
 from fastredis.engine.describe cimport client_describe
+from fastredis.engine.flush cimport flush_serve
 from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
 from fastredis.engine.pause cimport PAUSE_NONE, pause_check
 from fastredis.engine.spikes cimport spike_add, spike_free
@@ -219,6 +220,7 @@ cdef class Engine:
         self.srv.query_buffer_limit = 1024 * 1024 * 1024
         self.srv.max_clients = 10000
         self.srv.is_latency_tracked = True
+        self.srv.flush_fd = -1
         self.srv.slow_ticks = <uint64_t>-1
         self.srv.peak_reset_ms = PEAK_RESET_MS
         self.srv.large_request_nbytes = self.srv.large_reply_nbytes = <size_t>-1
@@ -276,6 +278,15 @@ cdef class Engine:
             self.srv.is_lazy_user_flush = value
         elif name == "lazyfree-lazy-expire":
             self.srv.ks.is_lazy_expire = value
+        elif name == "maxmemory-policy":
+            self.srv.ks.is_lfu = value.endswith("lfu")
+        elif name == "lfu-log-factor":
+            self.srv.ks.lfu.log_factor = value
+        elif name == "lfu-decay-time":
+            self.srv.ks.lfu.decay_min = value
+        elif name == "import-mode":
+            self.srv.is_import_mode = value
+            self.srv.ks.is_expire_paused = value or self.srv.pause_mode != PAUSE_NONE
         elif name == "hash-max-listpack-entries":
             self.srv.hash_limits.max_entries = value
         elif name == "hash-max-listpack-value":
@@ -536,7 +547,7 @@ cdef class Engine:
     @property
     def nblocked(self):
         """The number of clients that wait, for keys or for the end of a pause."""
-        return self.srv.nblocked + self.srv.npaused
+        return self.srv.nblocked + self.srv.npaused + self.srv.nflushing
 
     @property
     def nblocking_keys(self):
@@ -781,6 +792,20 @@ cdef class Engine:
         """Wait until everything given to the lazy-free thread is freed."""
         with nogil:
             lazyfree_wait()
+
+    def set_flush_fd(self, int fd):
+        """Have a byte written there for each FLUSHALL that is over; -1: no more.
+
+        Then serve_flushed is to be called. Until now, FLUSHALL holds up everybody.
+        """
+        if fd < 0:
+            self.wait_lazyfree()
+        self.srv.flush_fd = fd
+
+    def serve_flushed(self, size_t n):
+        """Reply to the clients that waited for the next n flushes."""
+        server_update_clock(&self.srv)
+        flush_serve(&self.srv, n)
 
 
 # --- Data set ---------------------------------------------------------------------

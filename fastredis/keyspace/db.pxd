@@ -9,6 +9,7 @@ from fastredis.core.keyhash cimport keyhash
 from fastredis.core.rand cimport rand_t
 from fastredis.ds.hashtable cimport ht_t
 from fastredis.keyspace.expire cimport wheel_t
+from fastredis.keyspace.lfu cimport lfu_rates_t
 from fastredis.keyspace.obj cimport obj_t
 from fastredis.keyspace.subexpire cimport subexpire_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -64,6 +65,9 @@ cdef struct keyspace_t:
     bint is_expire_paused   # keys whose time is over look absent, but stay
     bint is_lazy_expire     # free expired values on the other thread
     bint is_no_touch        # reads leave the access time alone
+    bint is_lfu             # ... which is a frequency instead: see lfu.pyx
+    bint is_expired_shown   # a client in import mode sees keys whose time is over
+    lfu_rates_t lfu
     int expire_db           # the database whose turn ks_expire_cycle takes next
     rand_t rand
     notify_hooks_t hooks

@@ -67,6 +67,7 @@ from fastredis.keyspace.expire cimport (
     wheel_state_t,
 )
 from fastredis.keyspace.lazyfree cimport lazyfree_submit
+from fastredis.keyspace.lfu cimport LFU_START, lfu_pack, lfu_touch
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_BLOB,
     OBJ_ENC_INT,
@@ -82,6 +83,7 @@ from fastredis.keyspace.obj cimport (
     obj_has_expire_field,
     obj_key,
     obj_key_of,
+    obj_lru,
     obj_new_bytes,
     obj_new_int,
     obj_new_pointer,
@@ -212,7 +214,8 @@ cdef inline bint _is_expired(const db_t *db, const obj_t *o) noexcept nogil:
     if fr_likely(not obj_has_expire_field(o)):
         return False
     when = obj_expire_ms(o)
-    return when != OBJ_NO_EXPIRE and when <= db.ks.now_ms
+    return when != OBJ_NO_EXPIRE and when <= db.ks.now_ms \
+        and not db.ks.is_expired_shown
 
 
 cdef void _wheel_put(
@@ -513,6 +516,26 @@ cdef obj_t *db_peek(db_t *db, const dbkey_t *key) noexcept nogil:
     return o
 
 
+cdef inline void _touch(db_t *db, obj_t *o) noexcept nogil:
+    """Note that a key is used."""
+    if fr_likely(not db.ks.is_lfu):
+        obj_set_lru(o, db.ks.lru_clock)
+    else:
+        lfu_touch(o, &db.ks.lfu, db.ks.now_ms, &db.ks.rand)
+
+
+cdef inline void _start_use(db_t *db, obj_t *o, const obj_t *old) noexcept nogil:
+    """Note the first use of an object; old: the one it replaces, or NULL."""
+    if fr_likely(not db.ks.is_lfu):
+        obj_set_lru(o, db.ks.lru_clock)
+    elif old == NULL:
+        obj_set_lru(o, lfu_pack(db.ks.now_ms, LFU_START))
+    else:
+        # a key that is set again is as popular as it was, and used once more
+        obj_set_lru(o, obj_lru(old))
+        lfu_touch(o, &db.ks.lfu, db.ks.now_ms, &db.ks.rand)
+
+
 cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil:
     """Return the key's object for a reader."""
     cdef obj_t *o = db_peek(db, key)
@@ -521,7 +544,7 @@ cdef obj_t *db_find_read(db_t *db, const dbkey_t *key) noexcept nogil:
         return NULL
     db.ks.hits += 1
     if not db.ks.is_no_touch:
-        obj_set_lru(o, db.ks.lru_clock)
+        _touch(db, o)
     return o
 
 
@@ -529,7 +552,7 @@ cdef obj_t *db_find_write(db_t *db, const dbkey_t *key) noexcept nogil:
     """Return the key's object for a writer."""
     cdef obj_t *o = db_peek(db, key)
     if o != NULL and not db.ks.is_no_touch:
-        obj_set_lru(o, db.ks.lru_clock)
+        _touch(db, o)
     return o
 
 
@@ -567,12 +590,13 @@ cdef obj_t *_put(
 ) noexcept nogil:
     """Put a new object in place of the one at pos, if any."""
     cdef obj_t *old
-    obj_set_lru(o, db.ks.lru_clock)
     if pos.bucket == NULL:
+        _start_use(db, o, NULL)
         ht_insert(db.keys, o, key.hash)
         _created(db, key)
     else:
         old = <obj_t *>ht_unpack(pos.bucket.ptrs[pos.index])
+        _start_use(db, o, old)
         o.flags |= old.flags & (OBJ_F_LAG | OBJ_F_WHEEL)
         ht_replace(pos, o)
         _forget_fields(db, old)
@@ -603,7 +627,8 @@ cdef inline int64_t _expire_after(
     db_t *db, const dbkey_t *key, int64_t before, int64_t expire_ms
 ) noexcept nogil:
     """Return the expiry that the caller of a db_set function asked for."""
-    if fr_unlikely(before != OBJ_NO_EXPIRE and before <= db.ks.now_ms):
+    if fr_unlikely(before != OBJ_NO_EXPIRE and before <= db.ks.now_ms
+                   and not db.ks.is_expired_shown):
         _replace_expired(db, key)
         before = OBJ_NO_EXPIRE
     return before if expire_ms == DB_KEEP_TTL else expire_ms
@@ -619,7 +644,7 @@ cdef obj_t *_reuse(
         if moved != o:
             ht_replace(pos, moved)
         _expire_changed(db, moved, key.hash, before, after)
-    obj_set_lru(moved, db.ks.lru_clock)
+    _touch(db, moved)
     return moved
 
 
@@ -850,7 +875,7 @@ cdef void db_copy(
     fr_assert(o != NULL)
     when = obj_expire_ms(o)
     o = obj_copy(o, dst.ptr, dst.len, when)
-    obj_set_lru(o, db.ks.lru_clock)
+    _start_use(db, o, NULL)
     _install(target, dst, o, when)
 
 

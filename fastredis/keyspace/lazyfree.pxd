@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 
 ctypedef void (*lazyfree_fn)(void *what) noexcept nogil
 
-# what: consumed, freed by fn on the other thread; weight: objects, for INFO
+# what: consumed, freed by fn on the other thread; weight: objects, for INFO; 0: none
 cdef void lazyfree_submit(lazyfree_fn fn, void *what, uint64_t weight) noexcept nogil
 # objects not yet freed, and freed so far
 cdef uint64_t lazyfree_pending() noexcept nogil

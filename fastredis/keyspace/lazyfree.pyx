@@ -26,7 +26,7 @@ cdef extern from *:
     static pthread_cond_t lazyfree_more = PTHREAD_COND_INITIALIZER;
     static pthread_cond_t lazyfree_idle = PTHREAD_COND_INITIALIZER;
     static lazyfree_job_t *lazyfree_first, *lazyfree_last;
-    static uint64_t lazyfree_npending, lazyfree_nfreed;
+    static uint64_t lazyfree_npending, lazyfree_nfreed, lazyfree_njobs;
     static int lazyfree_started;
     static void (*lazyfree_done)(void *);
 
@@ -48,7 +48,7 @@ cdef extern from *:
             pthread_mutex_lock(&lazyfree_lock);
             lazyfree_npending -= weight;
             lazyfree_nfreed += weight;
-            if (!lazyfree_npending) pthread_cond_broadcast(&lazyfree_idle);
+            if (!--lazyfree_njobs) pthread_cond_broadcast(&lazyfree_idle);
         }
         return NULL;
     }
@@ -74,6 +74,7 @@ cdef extern from *:
             else lazyfree_first = job;
             lazyfree_last = job;
             lazyfree_npending += job->weight;
+            lazyfree_njobs++;
             pthread_cond_signal(&lazyfree_more);
         }
         pthread_mutex_unlock(&lazyfree_lock);
@@ -87,7 +88,7 @@ cdef extern from *:
     }
     static void lazyfree_wait_idle(void) {
         pthread_mutex_lock(&lazyfree_lock);
-        while (lazyfree_npending)
+        while (lazyfree_njobs)
             pthread_cond_wait(&lazyfree_idle, &lazyfree_lock);
         pthread_mutex_unlock(&lazyfree_lock);
     }
@@ -121,7 +122,7 @@ cdef void lazyfree_submit(lazyfree_fn fn, void *what, uint64_t weight) noexcept 
     lazyfree_done = _finish_job
     job.fn = fn
     job.what = what
-    job.weight = weight if weight else 1
+    job.weight = weight
     if lazyfree_push(job) != 0:
         zfree(job)
         fn(what)

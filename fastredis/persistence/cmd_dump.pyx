@@ -19,8 +19,10 @@ from fastredis.keyspace.db cimport (
     db_unlink,
     dbkey_t,
 )
+from fastredis.keyspace.lfu cimport lfu_pack
 from fastredis.keyspace.obj cimport (
     obj_free,
+    obj_set_lru,
     obj_t,
     obj_type,
 )
@@ -174,9 +176,11 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         reply_ok(c)
         return
     o = rdb_store(c.db, &key, o, when)
-    if r.idle_s != NOT_GIVEN:
+    # only what the policy in force looks at is kept
+    if r.idle_s != NOT_GIVEN and not c.srv.ks.is_lfu:
         rdb_set_idle(c.srv, o, r.idle_s)
-    # a frequency is kept only under an LFU policy, which there is none of yet
+    elif r.freq != NOT_GIVEN and c.srv.ks.is_lfu:
+        obj_set_lru(o, lfu_pack(c.srv.now_ms, <uint32_t>r.freq))
     key_changed(c, &key, NOTIFY_GENERIC, b"restore")
     reply_ok(c)
 

@@ -110,6 +110,16 @@ CLIENT = Command(
             summary="Tells the number of this connection.",
         ),
         Command(
+            "IMPORT-SOURCE",
+            since="8.1.0",
+            arity=3,
+            flags=_ANYTIME,
+            args=[oneof("enabled", token("ON"), token("OFF"))],
+            reply=ok(),
+            cost="O(1)",
+            summary="Switches whether this connection sees expired keys in import mode.",
+        ),
+        Command(
             "INFO",
             since="6.2.0",
             arity=2,

@@ -28,13 +28,13 @@ def test_counts_what_waits_and_what_was_freed() -> None:
     keyspace.lazy_gate(True)
     for weight in (1, 10, 100, 0):
         keyspace.lazy_submit(weight)
-    # a job without a weight counts as one object
-    assert keyspace.lazy_pending() == 112
+    # a job without a weight is none that frees objects
+    assert keyspace.lazy_pending() == 111
     assert keyspace.lazy_freed() == 0
     keyspace.lazy_gate(False)
     keyspace.lazy_wait()
     assert keyspace.lazy_pending() == 0
-    assert keyspace.lazy_freed() == 112
+    assert keyspace.lazy_freed() == 111
     assert keyspace.lazy_passed() == passed + 4
     keyspace.lazy_reset()
     assert keyspace.lazy_freed() == 0
