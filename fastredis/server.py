@@ -200,6 +200,7 @@ class Server:
         # where a child process that saves asks for its score; None: not our process
         self.oom_score: process.OomScore | None = None
         self._watchdog_ms = 0
+        self._waiting_signal = 0  # to be obeyed when the cron goes on; 0: none
 
     # --- Set up ------------------------------------------------------------------
 
@@ -353,6 +354,9 @@ class Server:
         except ListenError as error:
             self.log.warning(str(error))
             return 1
+        if owns_process and self._listeners.are_none:
+            self.log.warning("Configured to not listen anywhere, exiting.")
+            return 1
         loop = uvloop.new_event_loop()
         try:
             asyncio.set_event_loop(loop)
@@ -495,6 +499,9 @@ class Server:
 
             crash.arm_watchdog(self._watchdog_ms)
         self._warn_of_http()
+        if self._waiting_signal and not self.is_cron_paused:
+            number, self._waiting_signal = self._waiting_signal, 0
+            self._obey(signal.Signals(number).name)
         if self._listeners is not None and self._listeners.reactor is not None:
             self._listeners.reactor.resume_accept()
         more = not self.is_cron_paused and self.engine.cron()
@@ -542,6 +549,22 @@ class Server:
             return
         self.log.warning(f"Received {name} scheduling shutdown...")
         if self.try_shutdown(self.config[f"shutdown-on-{name.lower()}"]):
+        if self.is_cron_paused:
+            # what is periodic stands still, and so does what a signal asks for
+            self._waiting_signal = number
+            return
+        self._obey(name)
+
+    def _obey(self, name: str) -> None:
+        """End the server on a signal of this name, if the configuration lets it."""
+        options = self.config[f"shutdown-on-{name.lower()}"]
+        refusal = shutdown_refusal(options)
+        if refusal:
+            self.log.warning(f"{refusal}. Not shutting down on {name}.")
+            if self._owns_process:
+                from fastredis.admin import crash
+
+                crash.set_stopping(False)
             return
         self.log.warning(
             "Errors trying to shut down the server. Check the logs for more "
@@ -580,6 +603,14 @@ class Server:
         self.engine.stop_serving()
         assert self._stop is not None
         self._stop.set()
+
+    def abort_shutdown(self) -> bool:
+        """Take back a shutdown that has not begun; return whether there was one."""
+        if not self._waiting_signal:
+            return False
+        self._waiting_signal = 0
+        self.log.notice("Shutdown manually aborted.")
+        return True
 
     def _close(self) -> None:
         """Close sockets and clients, and remove the files of this run."""

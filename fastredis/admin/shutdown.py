@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastredis.resp.values import NO_REPLY, ReplyError
+from fastredis.resp.values import NO_REPLY, OK, ReplyError
 
 _OPTIONS = frozenset((b"nosave", b"save", b"now", b"force", b"abort"))
 
@@ -30,8 +30,10 @@ def shutdown(ctx: Any, *args: bytes) -> Any:
     ):
         raise ReplyError("ERR syntax error")
     if b"abort" in options:
-        # a shutdown takes no time during which it could be aborted
-        raise ReplyError("ERR No shutdown in progress.")
+        # one that has begun takes no time during which it could be aborted
+        if not ctx.server.abort_shutdown():
+            raise ReplyError("ERR No shutdown in progress.")
+        return OK
     if not ctx.server.try_shutdown([option.decode() for option in options]):
         raise ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
     ctx.hang_up()

@@ -27,7 +27,7 @@ from fastredis.datatypes.sorting cimport (
     sort_text_t,
     sort_value,
 )
-from fastredis.datatypes.t_hash cimport hash_get, hash_text_t
+from fastredis.datatypes.t_hash cimport hash_get, hash_purge, hash_text_t
 from fastredis.datatypes.t_list cimport (
     list_create,
     list_end,
@@ -164,6 +164,9 @@ cdef void _look_up(
     memcpy(name + p.before.len + nbytes, p.after.ptr, p.after.len)
     key = dbkey(name, n)
     o = db_find_read(c.db, &key)
+    if o != NULL and p.field.len != 0 and obj_type(o) == OBJ_HASH:
+        # nothing that was found before is looked at again: what is over may go
+        o = hash_purge(c.db, &key, o, &p.field, 1, 1)
     if name != room:
         zfree(name)
     if o == NULL:

@@ -709,14 +709,21 @@ cdef obj_t *db_set_blob(
     cdef obj_t *o
     cdef int64_t before = _expire_before(old)
     cdef int64_t after = _expire_after(db, key, before, expire_ms)
+    cdef uint32_t used = 0 if old == NULL else obj_lru(old)
+    cdef bint is_there = old != NULL
     if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_BLOB << 4):
         blob_release(<blob_t *>obj_pointer(old))
         obj_set_pointer(old, value)
         old.flags |= OBJ_F_RAW
-        return _reuse(db, key, pos, old, before, after)
-    o = obj_new_pointer(key.ptr, key.len, OBJ_STRING, OBJ_ENC_BLOB, value, after)
-    o.flags |= OBJ_F_RAW
-    return _put(db, key, pos, o, before, after)
+        o = _reuse(db, key, pos, old, before, after)
+    else:
+        o = obj_new_pointer(key.ptr, key.len, OBJ_STRING, OBJ_ENC_BLOB, value, after)
+        o.flags |= OBJ_F_RAW
+        o = _put(db, key, pos, o, before, after)
+    if fr_unlikely(db.ks.is_lfu and is_there):
+        # whoever changes a string in place has looked it up: one use, not two
+        obj_set_lru(o, used)
+    return o
 
 
 cdef bint db_add(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:

@@ -125,12 +125,18 @@ class Listeners:
             self.close()
             raise
 
+    @property
+    def are_none(self) -> bool:
+        """Whether the configuration asks for no socket at all."""
+        return not self._tcp and not self._tls and self._unix is None
+
     def _open_tcp(self) -> None:
         settings = self._settings
         close_all(self._tcp)
         self._tcp, self.port = [], 0
         self._tcp_at = (settings["bind"], settings["port"])
-        if settings["port"] or self._takes_any_port:
+        # bind "" leaves the Unix socket only
+        if settings["bind"] and (settings["port"] or self._takes_any_port):
             self._tcp = self._listen(settings["port"])
             self.port = self._tcp[0].getsockname()[1]
 
@@ -139,7 +145,7 @@ class Listeners:
         close_all(self._tls)
         self._tls, self.tls_port = [], 0
         self._tls_at = (settings["bind"], settings["tls-port"])
-        if settings["tls-port"]:
+        if settings["bind"] and settings["tls-port"]:
             self._tls = self._listen(settings["tls-port"])
             self.tls_port = self._tls[0].getsockname()[1]
 

@@ -19,7 +19,7 @@ from fastredis.keyspace.db cimport (
     db_unlink,
     dbkey_t,
 )
-from fastredis.keyspace.lfu cimport lfu_pack
+from fastredis.keyspace.lfu cimport LFU_START, lfu_pack
 from fastredis.keyspace.obj cimport (
     obj_free,
     obj_set_lru,
@@ -179,8 +179,10 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
     # only what the policy in force looks at is kept
     if r.idle_s != NOT_GIVEN and not c.srv.ks.is_lfu:
         rdb_set_idle(c.srv, o, r.idle_s)
-    elif r.freq != NOT_GIVEN and c.srv.ks.is_lfu:
-        obj_set_lru(o, lfu_pack(c.srv.now_ms, <uint32_t>r.freq))
+    elif c.srv.ks.is_lfu:
+        # a new key, also where it replaces one
+        obj_set_lru(o, lfu_pack(
+            c.srv.now_ms, LFU_START if r.freq == NOT_GIVEN else <uint32_t>r.freq))
     key_changed(c, &key, NOTIFY_GENERIC, b"restore")
     reply_ok(c)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -226,7 +227,8 @@ def test_list_by_id(client: RawClient, client2: RawClient) -> None:
         (["TYPE"], SYNTAX),
         (["ID"], SYNTAX),
         (["foo"], SYNTAX),
-        (["TYPE", "normal", "ID", "1"], SYNTAX),
+        (["TYPE", "normal", "ID"], SYNTAX),
+        (["TYPE", "normal", "nonsense", "1"], SYNTAX),
         (["ID", "a"], "ERR Invalid client ID"),
         (["ID", "1", "1.0"], "ERR Invalid client ID"),
         (["ID", "9223372036854775808"], "ERR Invalid client ID"),
@@ -475,22 +477,30 @@ MB = 1024 * 1024
 
 
 def test_the_largest_client_is_evicted(fresh_server: Fresh) -> None:
-    server = fresh_server(maxmemory_clients="3mb")
+    """Rooms count, not bytes: that of the small one, for the argument it announces,
+    stays below half the limit, so that whenever all exceed it the large one is larger.
+    """
+    server = fresh_server(maxmemory_clients="4mb")
     client, large, small, kept = (server.client() for _ in range(4))
+    small.ok("CLIENT", "SETNAME", "small")
+    kept.ok("CLIENT", "SETNAME", "kept")
     kept.ok("CLIENT", "NO-EVICT", "ON")
     assert "flags=e " in kept.cmd("CLIENT", "INFO").decode()
-    kept.send_raw(b"*2\r\n$4\r\nECHO\r\n$5000000\r\n" + b"x" * (4 * MB))
-    small.send_raw(b"*2\r\n$4\r\nECHO\r\n$2000000\r\n" + b"x" * MB)
+    kept.send_raw(b"*2\r\n$4\r\nECHO\r\n$6000000\r\n" + b"x" * (5 * MB))
+    small.send_raw(b"*2\r\n$4\r\nECHO\r\n$600000\r\n" + b"x" * 500_000)
 
-    def held() -> int:
-        rows = listed(client)
-        return sum(int(row["tot-mem"]) for row in rows)
+    def waits(name: str, nbytes: int) -> bool:
+        (row,) = listed(client, "NAME", name)
+        return int(row["qbuf"]) >= nbytes
 
-    wait_until(lambda: held() > 5 * MB)
+    wait_until(lambda: waits("kept", 5 * MB) and waits("small", 500_000))
     assert client.info("stats")["evicted_clients"] == "0"
-    large.send_raw(b"*2\r\n$4\r\nECHO\r\n$5000000\r\n" + b"x" * (2 * MB + 1000))
+    with contextlib.suppress(ConnectionError):  # it is closed before all is sent
+        large.send_raw(b"*2\r\n$4\r\nECHO\r\n$9000000\r\n" + b"x" * (4 * MB))
     assert large.is_closed()
     assert client.info("stats")["evicted_clients"] == "1"
+    small.send_raw(b"x" * 100_000 + b"\r\n")
+    assert small.read() == b"x" * 600_000
     assert client.cmd("PING") == "PONG"
     assert len(listed(client)) == 3
 

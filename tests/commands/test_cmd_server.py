@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.client import RawClient
+from support.client import RawClient, encode
 from support.server import FastredisServer
 from support.wait import wait_until
 
@@ -196,3 +196,94 @@ def test_time_goes_on_within_a_pipeline(client: RawClient) -> None:
     ]
     assert times == sorted(times)
     assert times[0] < times[-1]
+
+
+# --- FLUSHALL frees on another thread ------------------------------------------------
+
+MANY = 20_000  # more than is waited for at once
+
+
+def freed(client: RawClient) -> int:
+    """Return how many keys the other thread has freed."""
+    return int(client.info("memory")["lazyfreed_objects"])
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "FLUSHDB"])
+@pytest.mark.parametrize("n", [1, MANY])
+def test_a_flush_has_freed_all_when_it_replies(
+    fresh_server: Callable[..., FastredisServer], command: str, n: int
+) -> None:
+    client = fresh_server(enable_debug_command="yes").client()
+    for round_ in range(1, 4):
+        client.ok("DEBUG", "POPULATE", n)
+        client.ok(command)
+        assert freed(client) == n * round_
+        assert client.info("memory")["lazyfree_pending_objects"] == "0"
+
+
+def test_what_follows_a_flush_waits_for_it(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    client = fresh_server(enable_debug_command="yes").client()
+    for _ in range(5):
+        client.ok("DEBUG", "POPULATE", MANY)
+        requests = [("FLUSHALL",), ("SET", "k", "v"), ("FLUSHDB",), ("DBSIZE",)]
+        assert client.pipeline(requests) == ["OK", "OK", "OK", 0]
+
+
+def test_others_are_served_during_a_flush(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    server = fresh_server(enable_debug_command="yes")
+    first, second, third = (server.client() for _ in range(3))
+    for _ in range(5):
+        first.ok("DEBUG", "POPULATE", MANY)
+        first.send("FLUSHALL")
+        second.send("FLUSHALL")
+        third.ok("SET", "k", "v")  # new, or about to be flushed
+        assert first.read() == second.read() == "OK"
+        assert third.cmd("DBSIZE") in (0, 1)
+    assert third.info("clients")["blocked_clients"] == "0"
+
+
+def test_a_client_may_leave_during_a_flush(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    server = fresh_server(enable_debug_command="yes")
+    client = server.client()
+    for round_ in range(1, 6):
+        client.ok("DEBUG", "POPULATE", MANY)
+        gone = server.client()
+        gone.send("FLUSHALL")
+        gone.close()
+        wait_until(lambda n=round_: freed(client) == n * MANY)
+    assert client.info("clients")["blocked_clients"] == "0"
+
+
+@pytest.mark.parametrize("before", [("MULTI",), ("CLIENT", "REPLY", "OFF")])
+def test_a_flush_that_cannot_wait_frees_by_itself(
+    fresh_server: Callable[..., FastredisServer], before: tuple[str, ...]
+) -> None:
+    server = fresh_server(enable_debug_command="yes")
+    client, other = server.client(), server.client()
+    other.ok("DEBUG", "POPULATE", MANY)
+    requests = [before, ("FLUSHALL",)]
+    requests.append(("EXEC",) if before == ("MULTI",) else ("CLIENT", "REPLY", "ON"))
+    client.send_raw(b"".join(map(encode, requests)))
+    if before == ("MULTI",):
+        assert [client.read() for _ in range(3)] == ["OK", "QUEUED", ["OK"]]
+    else:
+        assert client.read() == "OK"
+    assert other.cmd("DBSIZE") == 0
+    assert freed(other) == 0
+
+
+def test_a_server_may_end_during_a_flush(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    server = fresh_server(enable_debug_command="yes")
+    client, other = server.client(), server.client()
+    client.ok("DEBUG", "POPULATE", 10 * MANY)
+    client.send("FLUSHALL")
+    other.send("SHUTDOWN", "NOSAVE")
+    assert server.wait_exit() == 0
