@@ -184,6 +184,7 @@ class Server:
         self.replid = os.urandom(20).hex()  # of the history of the data set
         self.exit_code = 0
         self.snapshots = Snapshots(self)
+        self.supervisor = ""  # systemd, upstart; empty: none that we know of
         self._load_commands()
         self._follow_config()
         self._listeners: Listeners | None = None

@@ -78,9 +78,7 @@ def read_filters(server: Any, args: tuple[bytes, ...], *, kills: bool) -> Filter
 # --- Ids --------------------------------------------------------------------------
 
 
-def _read_ids(
-    args: tuple[bytes, ...], *, kills: bool, is_not: bool
-) -> list[int]:
+def _read_ids(args: tuple[bytes, ...], *, kills: bool, is_not: bool) -> list[int]:
     """Read numbers up to a word that is none.
 
     Raises: ReplyError if there is no number, or for a word that no filter begins with.
@@ -179,9 +177,7 @@ def _test_of_letters(
         if not known.issuperset(letters):
             where = name.decode().upper() if name.startswith(b"not-") else "provided"
             text = value.decode("utf-8", "surrogateescape")
-            raise ReplyError(
-                f"ERR Unknown {what} found in the {where} filter: {text}"
-            )
+            raise ReplyError(f"ERR Unknown {what} found in the {where} filter: {text}")
         return lambda info: set(letters) <= set(shown(info))
 
     return read

@@ -154,7 +154,7 @@ def _server(server: Any) -> Iterator[Field]:
     if any(compiler):
         yield "gcc_version", ".".join(map(str, compiler))
     yield "process_id", os.getpid()
-    yield "process_supervised", "no"
+    yield "process_supervised", server.supervisor or "no"
     yield "run_id", server.run_id
     yield "tcp_port", server.port
     yield "server_time_usec", int(now * 1e6)

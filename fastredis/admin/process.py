@@ -72,10 +72,8 @@ def supervisor(mode: str, environ: Mapping[str, str]) -> str:
     return ""
 
 
-def follow_supervisor(
-    mode: str, environ: MutableMapping[str, str], log: Logger
-) -> bool:
-    """Do what the supervisor expects at start; return whether there is one."""
+def follow_supervisor(mode: str, environ: MutableMapping[str, str], log: Logger) -> str:
+    """Do what the supervisor expects at start; return its name, or none ("")."""
     found = supervisor(mode, environ)
     if found == "systemd":
         log.notice(
@@ -92,7 +90,7 @@ def follow_supervisor(
         log.warning("systemd supervision requested, but NOTIFY_SOCKET not found")
     elif mode == "upstart":
         log.warning("upstart supervision requested, but UPSTART_JOB not found")
-    return bool(found)
+    return found
 
 
 def tell(mode: str, text: str) -> None:

@@ -16,6 +16,7 @@ Usage: fastredis-server [/path/to/redis.conf] [--name value ...] [-]
        fastredis-server -v | --version
        fastredis-server -h | --help
        fastredis-server --check-system
+       fastredis-server --test-memory <megabytes>
 
 Options are the directives of redis.conf with two dashes in front. A lone - as the first
 or the last argument reads directives from standard input. A variable FASTREDIS_<NAME>
@@ -31,10 +32,7 @@ Examples:
        FASTREDIS_SAVE='60 100' FASTREDIS_LOGLEVEL=verbose fastredis-server
 """
 
-NOT_SUPPORTED = {
-    "--test-memory": "testing the memory of the machine",
-    "--sentinel": "sentinel mode",
-}
+NOT_SUPPORTED = {"--sentinel": "sentinel mode"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from fastredis.admin.syscheck import report
 
         return report()
+    if first == "--test-memory":
+        from fastredis.cli import memtest
+
+        return memtest.run(arguments[1:])
     for name in (first, *(a for a in arguments if a == "--sentinel")):
         if name in NOT_SUPPORTED:
             print(
@@ -102,8 +104,8 @@ def _serve(arguments: Sequence[str]) -> int:
     # before anything starts a thread, which a fork would leave behind
     log = Logger.for_config(config)
     log.role = "C"
-    is_supervised = process.follow_supervisor(config["supervised"], os.environ, log)
-    if config["daemonize"] and not is_supervised:
+    supervisor = process.follow_supervisor(config["supervised"], os.environ, log)
+    if config["daemonize"] and not supervisor:
         try:
             process.daemonize()
         except OSError as error:
@@ -120,6 +122,7 @@ def _serve(arguments: Sequence[str]) -> int:
     except FatalConfigError as error:
         sys.stderr.write(error.report)
         return 1
+    server.supervisor = supervisor
     return server.run(owns_process=True)
 
 

@@ -34,7 +34,6 @@ from fastredis.keyspace.lazyfree cimport (
     lazyfree_submit,
     lazyfree_wait,
 )
-from libc.stdint cimport uint64_t
 from posix.unistd cimport write
 
 cdef enum:

@@ -106,7 +106,11 @@ def test_list(
 
 def test_list_of_ids(crowd: dict[str, RawClient]) -> None:
     asker = crowd["asker"]
-    ids = {name: str(c.cmd("CLIENT", "ID")) for name, c in crowd.items() if name[:1] in "aw"}
+    ids = {
+        name: str(c.cmd("CLIENT", "ID"))
+        for name, c in crowd.items()
+        if name[:1] in "aw"
+    }
     both = [ids["worker"], ids["asker"]]
     assert names(asker, "ID", *both, "DB", "3") == ["worker"]
     assert names(asker, "ID", both[0], "ID", both[1]) == ["asker", "worker"]

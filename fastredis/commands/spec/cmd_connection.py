@@ -117,7 +117,7 @@ CLIENT = Command(
             args=[oneof("enabled", token("ON"), token("OFF"))],
             reply=ok(),
             cost="O(1)",
-            summary="Switches whether this connection sees expired keys in import mode.",
+            summary="Lets this connection see expired keys while the server imports.",
         ),
         Command(
             "INFO",

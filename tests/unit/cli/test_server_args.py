@@ -237,7 +237,7 @@ def test_help(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--test-memory", "1"], ["x.conf", "--sentinel"]],
+    [["--sentinel"], ["x.conf", "--sentinel"]],
 )
 def test_not_supported(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 1
