@@ -149,6 +149,8 @@ _CRON_DEADLINES: Final = 0.016  # one tick of the timing wheel
 _CRON_CHILD: Final = 0.02  # a child process is to be reaped
 _CRON_BUSY: Final = 0.001  # it was interrupted: sockets first, then on with it
 
+# Bytes of a replication backlog.
+_BACKLOG_MIN: Final = 16384
 # Ends of FLUSHALL that are looked at in one turn.
 _FLUSHED_MAX: Final = 4096
 
@@ -287,6 +289,7 @@ class Server:
             )
             self.config.set_many([("maxclients", str(possible))])
         self.config.on_change("maxclients", limit_files)
+        self.config.on_change("repl-backlog-size", _enlarge_backlog)
         apply(self.config)
 
     def _raise_file_limit(self, maxclients: int) -> int:
@@ -722,6 +725,12 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _enlarge_backlog(config: Config) -> None:
+    """Keep the backlog from being too small for anything, as CONFIG SET does."""
+    if config["repl-backlog-size"] < _BACKLOG_MIN:
+        config.assign("repl-backlog-size", [str(_BACKLOG_MIN)])
 
 
 def _client_memory(config: Config) -> int:

@@ -233,9 +233,10 @@ def _memory(server: Any) -> Iterator[Field]:
     yield from _sized("used_memory_vm_total", 0)
     yield "used_memory_functions", 0
     yield from _sized("used_memory_scripts", 0)
-    # no limit is in force, whatever the directive says: there is no eviction yet
+    # no limit is in force, whatever the directive says: there is no eviction yet;
+    # the policy says what is known of the use of keys
     yield from _sized("maxmemory", 0)
-    yield "maxmemory_policy", "noeviction"
+    yield "maxmemory_policy", server.config["maxmemory-policy"]
     if f.resident:
         yield "allocator_frag_ratio", _ratio(f.resident, f.used)
         yield "allocator_frag_bytes", f.resident - f.used

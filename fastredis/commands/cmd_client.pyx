@@ -123,7 +123,7 @@ cdef api void cmd_client_no_evict(client_t *c) noexcept nogil:
 
 cdef api void cmd_client_import_source(client_t *c) noexcept nogil:
     """CLIENT IMPORT-SOURCE ON | OFF"""
-    if not c.srv.is_import_mode:
+    if not c.srv.is_import_mode and not arg_is(c, 2, b"off"):
         reply_error(c, b"ERR Server is not in import mode")
         return
     if arg_is(c, 2, b"on"):

@@ -194,6 +194,7 @@ cdef api void cmd_reset(client_t *c) noexcept nogil:
     """RESET"""
     client_reset(c)
     c.srv.ks.is_no_touch = False
+    c.srv.ks.is_expired_shown = False
     reply_simple(c, b"RESET")
 
 

@@ -67,6 +67,7 @@ from fastredis.keyspace.db cimport (
     db_random,
     db_rename,
     db_scan_all,
+    db_visible_ms,
     db_set_expire,
     db_t,
     db_unlink,
@@ -585,7 +586,7 @@ cdef void _reply_scanned(client_t *c, scan_t *s, uint64_t cursor) noexcept nogil
     Deleting waits until here, since a scan step must not change the table.
     """
     cdef char[24] digits
-    cdef int64_t now_ms = c.db.ks.now_ms, when
+    cdef int64_t now_ms = db_visible_ms(c.db), when
     cdef size_t i, n, nlive = 0
     cdef const char *ptr
     cdef dbkey_t key

@@ -78,7 +78,12 @@ from fastredis.engine.reply cimport (
     reply_wrong_arity,
     type_or_reply,
 )
-from fastredis.keyspace.db cimport db_find_read, db_find_write, dbkey_t
+from fastredis.keyspace.db cimport (
+    db_find_read,
+    db_find_write,
+    db_visible_ms,
+    dbkey_t,
+)
 from fastredis.keyspace.obj cimport OBJ_HASH, obj_t
 from fastredis.resp.writer cimport out_apart, out_join, out_t, resp_bulk_blob
 from libc.math cimport isinf, isnan
@@ -128,7 +133,7 @@ cdef int64_t _set_pairs(client_t *c) noexcept nogil:
             ahead = _prefetch(c, o, i, 2)
         ncreated += hash_set(
             o, c.argv[i].ptr, c.argv[i].len, c.argv[i + 1].ptr, c.argv[i + 1].len,
-            False, c.srv.now_ms, &c.srv.hash_limits)
+            False, db_visible_ms(c.db), &c.srv.hash_limits)
     hash_done(c.db, &key, o)
     key_changed(c, &key, NOTIFY_HASH, b"hset")
     return ncreated
@@ -165,13 +170,13 @@ cdef api void cmd_hsetnx(client_t *c) noexcept nogil:
     if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
     o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
-    if o != NULL and hash_exists(o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms):
+    if o != NULL and hash_exists(o, c.argv[2].ptr, c.argv[2].len, db_visible_ms(c.db)):
         reply_int(c, 0)
         return
     if o == NULL:
         o = hash_new(c.db, &key)
     hash_set(o, c.argv[2].ptr, c.argv[2].len, c.argv[3].ptr, c.argv[3].len, False,
-             c.srv.now_ms, &c.srv.hash_limits)
+             db_visible_ms(c.db), &c.srv.hash_limits)
     hash_done(c.db, &key, o)
     key_changed(c, &key, NOTIFY_HASH, b"hset")
     reply_int(c, 1)
@@ -187,7 +192,7 @@ cdef void _store_number(
     """Set the field of argument 2; its expiry stays."""
     if o == NULL:
         o = hash_new(c.db, key)
-    hash_set(o, c.argv[2].ptr, c.argv[2].len, text, n, True, c.srv.now_ms,
+    hash_set(o, c.argv[2].ptr, c.argv[2].len, text, n, True, db_visible_ms(c.db),
              &c.srv.hash_limits)
     hash_done(c.db, key, o)
     key_changed(c, key, NOTIFY_HASH, event)
@@ -207,7 +212,7 @@ cdef api void cmd_hincrby(client_t *c) noexcept nogil:
         return
     o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o != NULL and hash_get(
-            o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &old):
+            o, c.argv[2].ptr, c.argv[2].len, db_visible_ms(c.db), &old):
         if num_parse_i64(old.ptr, old.len, &value) != C_OK:
             reply_error(c, ERR_HASH_NOT_INTEGER)
             return
@@ -237,7 +242,7 @@ cdef api void cmd_hincrbyfloat(client_t *c) noexcept nogil:
         return
     o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o != NULL and hash_get(
-            o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &old):
+            o, c.argv[2].ptr, c.argv[2].len, db_visible_ms(c.db), &old):
         if num_parse_ld(old.ptr, old.len, &value) != C_OK:
             reply_error(c, ERR_HASH_NOT_FLOAT)
             return
@@ -262,7 +267,7 @@ cdef api void cmd_hget(client_t *c) noexcept nogil:
         return
     o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if fr_likely(o != NULL) and hash_get(
-            o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &value):
+            o, c.argv[2].ptr, c.argv[2].len, db_visible_ms(c.db), &value):
         _reply_text(c, &value)
     else:
         reply_null(c)
@@ -284,7 +289,7 @@ cdef api void cmd_hmget(client_t *c) noexcept nogil:
             continue
         if i == ahead and c.argc > 3:
             ahead = _prefetch(c, o, i, 1)
-        if hash_get(o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms, &value):
+        if hash_get(o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db), &value):
             _reply_text(c, &value)
         else:
             reply_null(c)
@@ -317,8 +322,8 @@ cdef api void cmd_hgetall(client_t *c) noexcept nogil:
     if o == NULL:
         reply_map(c, 0)
         return
-    reply_map(c, hash_live(o, c.srv.now_ms))
-    hash_walk(o, c.srv.now_ms, _both_visit, c)
+    reply_map(c, hash_live(o, db_visible_ms(c.db)))
+    hash_walk(o, db_visible_ms(c.db), _both_visit, c)
 
 
 cdef api void cmd_hkeys(client_t *c) noexcept nogil:
@@ -330,8 +335,8 @@ cdef api void cmd_hkeys(client_t *c) noexcept nogil:
     if o == NULL:
         reply_array(c, 0)
         return
-    reply_array(c, hash_live(o, c.srv.now_ms))
-    hash_walk(o, c.srv.now_ms, _field_visit, c)
+    reply_array(c, hash_live(o, db_visible_ms(c.db)))
+    hash_walk(o, db_visible_ms(c.db), _field_visit, c)
 
 
 cdef api void cmd_hvals(client_t *c) noexcept nogil:
@@ -343,8 +348,8 @@ cdef api void cmd_hvals(client_t *c) noexcept nogil:
     if o == NULL:
         reply_array(c, 0)
         return
-    reply_array(c, hash_live(o, c.srv.now_ms))
-    hash_walk(o, c.srv.now_ms, _value_visit, c)
+    reply_array(c, hash_live(o, db_visible_ms(c.db)))
+    hash_walk(o, db_visible_ms(c.db), _value_visit, c)
 
 
 cdef api void cmd_hlen(client_t *c) noexcept nogil:
@@ -364,7 +369,7 @@ cdef api void cmd_hstrlen(client_t *c) noexcept nogil:
         return
     o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     if o == NULL or not hash_get(
-            o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &value):
+            o, c.argv[2].ptr, c.argv[2].len, db_visible_ms(c.db), &value):
         reply_int(c, 0)
     else:
         reply_int(c, value.len)
@@ -378,7 +383,7 @@ cdef api void cmd_hexists(client_t *c) noexcept nogil:
         return
     o = hash_purge(c.db, &key, o, c.argv + 2, 1, 1)
     reply_int(c, o != NULL and hash_exists(
-        o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms))
+        o, c.argv[2].ptr, c.argv[2].len, db_visible_ms(c.db)))
 
 
 # --- Delete -----------------------------------------------------------------------
@@ -419,7 +424,7 @@ cdef void _draw(
     reply_array(c, n * (2 if has_values and c.out.resp == 2 else 1))
     while n:
         batch = n if n < DRAW_BATCH else DRAW_BATCH
-        hash_draw(o, batch, &c.db.ks.rand, c.srv.now_ms, visit, c)
+        hash_draw(o, batch, &c.db.ks.rand, db_visible_ms(c.db), visit, c)
         n -= batch
         if n and (c.flags & CLIENT_CLOSE_ASAP or client_check_output_limit(c)):
             return
@@ -437,9 +442,9 @@ cdef void _sample(
         n = nlive
     reply_array(c, n * (2 if has_values and c.out.resp == 2 else 1))
     if n == nlive:
-        hash_walk(o, c.srv.now_ms, visit, c)
+        hash_walk(o, db_visible_ms(c.db), visit, c)
     else:
-        hash_sample(o, n, &c.db.ks.rand, c.srv.now_ms, visit, c)
+        hash_sample(o, n, &c.db.ks.rand, db_visible_ms(c.db), visit, c)
 
 
 cdef api void cmd_hrandfield(client_t *c) noexcept nogil:
@@ -463,10 +468,10 @@ cdef api void cmd_hrandfield(client_t *c) noexcept nogil:
         return
     o = hash_purge_all(c.db, &key, o)
     if o != NULL:
-        nlive = hash_live(o, c.srv.now_ms)
+        nlive = hash_live(o, db_visible_ms(c.db))
     if c.argc == 2:
         if nlive:
-            hash_draw(o, 1, &c.db.ks.rand, c.srv.now_ms, _field_visit, c)
+            hash_draw(o, 1, &c.db.ks.rand, db_visible_ms(c.db), _field_visit, c)
         else:
             reply_null(c)
     elif nlive == 0 or count == 0:
@@ -526,7 +531,7 @@ cdef api void cmd_hscan(client_t *c) noexcept nogil:
     c.out = out_apart(&kept)
     mark = reply_defer(c)
     cursor = hash_scan(
-        o, cursor, s.options.count, c.srv.now_ms, _scan_visit, &s)
+        o, cursor, s.options.count, db_visible_ms(c.db), _scan_visit, &s)
     reply_resolve(c, mark, b"*", s.nreplied)
     fields = c.out
     c.out = kept

@@ -45,7 +45,12 @@ from fastredis.engine.reply cimport (
     reply_wrong_arity,
     type_or_reply,
 )
-from fastredis.keyspace.db cimport db_find_read, db_find_write, dbkey_t
+from fastredis.keyspace.db cimport (
+    db_find_read,
+    db_find_write,
+    db_visible_ms,
+    dbkey_t,
+)
 from fastredis.keyspace.obj cimport OBJ_HASH, OBJ_NO_EXPIRE, obj_t
 from fastredis.resp.writer cimport resp_bulk_blob
 from libc.stdint cimport INT32_MAX, int64_t, uint32_t
@@ -206,7 +211,8 @@ cdef int _expire_field(
 ) noexcept nogil:
     """Give the field of argument i an expiry; return what to reply."""
     cdef int64_t before
-    if hash_expiry(o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms, &before) != C_OK:
+    if hash_expiry(
+            o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db), &before) != C_OK:
         return FIELD_ABSENT
     if not _holds(condition, before, when):
         return FIELD_UNCHANGED
@@ -288,7 +294,7 @@ cdef api void cmd_hpersist(client_t *c) noexcept nogil:
     reply_array(c, fields.end - fields.first)
     for i in range(fields.first, fields.end):
         if o == NULL or hash_expiry(
-                o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms, &before) != C_OK:
+                o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db), &before) != C_OK:
             reply_int(c, FIELD_ABSENT)
         elif before == OBJ_NO_EXPIRE:
             reply_int(c, FIELD_NO_EXPIRY)
@@ -322,13 +328,14 @@ cdef void _reply_expiries(
     reply_array(c, fields.end - fields.first)
     for i in range(fields.first, fields.end):
         if o == NULL or hash_expiry(
-                o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms, &when) != C_OK:
+                o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db), &when) != C_OK:
             reply_int(c, FIELD_ABSENT)
         elif when == OBJ_NO_EXPIRE:
             reply_int(c, FIELD_NO_EXPIRY)
         else:
-            # a second that has begun counts
-            reply_int(c, (when - from_ms + unit_ms - 1) // unit_ms)
+            # a second that has begun counts; only in import mode it may be over
+            reply_int(c, max(
+                <int64_t>0, (when - from_ms + unit_ms - 1) // unit_ms))
 
 
 cdef api void cmd_httl(client_t *c) noexcept nogil:
@@ -422,7 +429,7 @@ cdef bint _reply_value(client_t *c, const obj_t *o, int i) noexcept nogil:
     """Reply the value of argument i, or null; return whether it is there."""
     cdef hash_text_t value
     if o == NULL or not hash_get(
-            o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms, &value):
+            o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db), &value):
         reply_null(c)
         return False
     if value.blob != NULL:
@@ -454,7 +461,7 @@ cdef api void cmd_hgetex(client_t *c) noexcept nogil:
             is_expiring |= code == FIELD_CHANGED
             is_deleting |= code == FIELD_DELETED
         elif options.expiry & OPT_PERSIST:
-            if hash_expiry(o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms,
+            if hash_expiry(o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db),
                            &before) == C_OK and before != OBJ_NO_EXPIRE:
                 hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, OBJ_NO_EXPIRE)
                 is_persisting = True
@@ -474,7 +481,7 @@ cdef bint _may_set(
         return True
     for i in range(options.fields.first, options.fields.end, 2):
         exists = o != NULL and hash_exists(
-            o, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
+            o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db))
         if exists != options.is_fxx:
             return False
     return True
@@ -502,7 +509,7 @@ cdef api void cmd_hsetex(client_t *c) noexcept nogil:
     for i in range(options.fields.first, options.fields.end, 2):
         hash_set(o, c.argv[i].ptr, c.argv[i].len, c.argv[i + 1].ptr,
                  c.argv[i + 1].len, (options.expiry & OPT_KEEPTTL) != 0,
-                 c.srv.now_ms, &c.srv.hash_limits)
+                 db_visible_ms(c.db), &c.srv.hash_limits)
         if is_past:
             hash_delete(o, c.argv[i].ptr, c.argv[i].len)
         elif options.expiry & OPT_TIME:

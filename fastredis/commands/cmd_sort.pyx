@@ -73,6 +73,7 @@ from fastredis.engine.reply cimport (
 from fastredis.keyspace.db cimport (
     db_delete,
     db_find_read,
+    db_visible_ms,
     dbkey,
     dbkey_t,
 )
@@ -175,7 +176,7 @@ cdef void _look_up(
         if obj_type(o) == OBJ_STRING:
             found_out.ptr = str_bytes(o, found_out.digits, &found_out.len)
     elif obj_type(o) == OBJ_HASH and hash_get(
-            o, p.field.ptr, p.field.len, c.db.ks.now_ms, &found_out.text):
+            o, p.field.ptr, p.field.len, db_visible_ms(c.db), &found_out.text):
         found_out.ptr = found_out.text.ptr
         found_out.len = found_out.text.len
 

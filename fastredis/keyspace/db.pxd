@@ -78,6 +78,10 @@ cdef struct keyspace_t:
     uint64_t expired_active
     uint64_t expired_fields
 
+cdef inline int64_t db_visible_ms(const db_t *db) noexcept nogil:
+    """Return the time up to which what has expired is not to be seen."""
+    return -1 if db.ks.is_expired_shown else db.ks.now_ms
+
 cdef enum db_state_t:
     DB_ABSENT = 0
     DB_LIVE = 1

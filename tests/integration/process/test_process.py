@@ -351,3 +351,54 @@ def test_port_changes(fresh_server: Fresh, road: str) -> None:
     with socket.create_connection(("127.0.0.2", free)) as sock:
         sock.sendall(b"PING\r\n")
         assert sock.recv(7) == b"+PONG\r\n"
+
+
+@pytest.mark.parametrize("road", ["auto", "uvloop"])
+def test_no_address_to_bind_to(fresh_server: Fresh, tmp_path: Path, road: str) -> None:
+    server = fresh_server(net_transport=road)
+    server.client().ok("CONFIG", "SET", "bind", "")
+    with pytest.raises(ConnectionRefusedError):
+        server.client()
+    unix = server.client(unix=True)
+    assert unix.cmd("CONFIG", "GET", "bind") == [b"bind", b""]
+    unix.ok("CONFIG", "SET", "bind", "127.0.0.1")
+    assert server.client().cmd("PING") == "PONG"
+
+
+def test_it_may_start_without_an_address(fresh_server: Fresh) -> None:
+    server = fresh_server(start=False, bind="")
+    server.spawn()
+    wait_until(lambda: "Ready to accept connections unix" in server.log())
+    unix = server.client(unix=True)
+    unix.ok("CONFIG", "SET", "bind", "127.0.0.1")
+    assert server.client().cmd("PING") == "PONG"
+
+
+@pytest.mark.parametrize("config", [{"port": 0}, {"bind": ""}])
+def test_it_has_to_listen_somewhere(
+    fresh_server: Fresh, config: dict[str, str | int]
+) -> None:
+    server = fresh_server(start=False, unixsocket="", check_exit=False, **config)
+    if "port" in config:
+        server.args += ["--port", "0"]
+    server.spawn()
+    assert server.wait_exit() == 1
+    assert "Configured to not listen anywhere, exiting." in server.log()
+
+
+def test_a_signal_that_waits_may_be_taken_back(fresh_server: Fresh) -> None:
+    server = fresh_server(enable_debug_command="yes")
+    client = server.client()
+    client.ok("DEBUG", "PAUSE-CRON", 1)
+    os.kill(server.pid, signal.SIGTERM)
+    wait_until(lambda: "Received SIGTERM scheduling shutdown..." in server.log())
+    client.ok("SHUTDOWN", "ABORT")
+    assert client.cmd("SHUTDOWN", "ABORT") == "ERR No shutdown in progress."
+    client.ok("DEBUG", "PAUSE-CRON", 0)
+    assert client.cmd("PING") == "PONG"
+    assert "Shutdown manually aborted" in server.log()
+    client.ok("DEBUG", "PAUSE-CRON", 1)
+    os.kill(server.pid, signal.SIGTERM)
+    wait_until(lambda: server.log().count("Received SIGTERM") == 2)
+    client.ok("DEBUG", "PAUSE-CRON", 0)
+    assert server.wait_exit() == 0
