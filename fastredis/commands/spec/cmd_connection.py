@@ -14,6 +14,7 @@ from fastredis.commands.spec.model import (
     STALE,
     SUBSCRIBER,
     UNQUEUED,
+    Arg,
     Command,
     array,
     block,
@@ -35,6 +36,65 @@ from fastredis.commands.spec.model import (
 _ANYTIME = NOSCRIPT | LOADING | STALE
 _ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
 _VARIES = ("nondeterministic_output",)
+
+
+def _types(name: str, word: str) -> Arg:
+    """Return a filter of CLIENT LIST by the type of a client."""
+    return oneof(
+        name,
+        token("NORMAL"),
+        token("MASTER"),
+        token("REPLICA"),
+        token("PUBSUB"),
+        token=word,
+        optional=True,
+        since="5.0.0" if word == "TYPE" else "9.0.0",
+    )
+
+
+def _texts(*words: str, since: str) -> list[Arg]:
+    """Return filters by a text, each named by its word."""
+    found = []
+    for word in words:
+        name = word.lower().replace("user", "username")
+        shown = "ip:port" if word.endswith("ADDR") else name
+        found.append(
+            string(name, display=shown, token=word, optional=True, since=since)
+        )
+    return found
+
+
+def _numbers(*words: str, since: str, multiple: bool = False) -> list[Arg]:
+    """Return filters by a number, each named by its word."""
+    return [
+        integer(
+            word.lower().replace("id", "client-id") if multiple else word.lower(),
+            token=word,
+            optional=True,
+            multiple=multiple,
+            since=since,
+        )
+        for word in words
+    ]
+
+
+# The filters that CLIENT LIST and CLIENT KILL have in common since Valkey 9.0.
+_FILTERS = [
+    *_texts("NAME", since="9.0.0"),
+    *_numbers("IDLE", since="9.0.0"),
+    *_texts("FLAGS", "LIB-NAME", "LIB-VER", since="9.0.0"),
+    *_numbers("DB", since="9.0.0"),
+    *_texts("CAPA", "IP", since="9.0.0"),
+    _types("not-client-type", "NOT-TYPE"),
+    *_numbers("NOT-ID", since="9.0.0", multiple=True),
+    *_texts(
+        *("NOT-USER", "NOT-ADDR", "NOT-LADDR", "NOT-NAME", "NOT-FLAGS"),
+        *("NOT-LIB-NAME", "NOT-LIB-VER"),
+        since="9.0.0",
+    ),
+    *_numbers("NOT-DB", since="9.0.0"),
+    *_texts("NOT-CAPA", "NOT-IP", since="9.0.0"),
+]
 
 AUTH = Command(
     "AUTH",
@@ -142,7 +202,7 @@ CLIENT = Command(
                     string("old-format", display="ip:port", deprecated="2.8.12"),
                     oneof(
                         "new-format",
-                        integer("client-id", token="ID", optional=True, since="2.8.12"),
+                        *_numbers("ID", since="2.8.12", multiple=True),
                         oneof(
                             "client-type",
                             token("NORMAL"),
@@ -171,6 +231,7 @@ CLIENT = Command(
                             optional=True,
                         ),
                         integer("maxage", token="MAXAGE", optional=True, since="7.4.0"),
+                        *_FILTERS,
                         multiple=True,
                     ),
                 )
@@ -187,6 +248,8 @@ CLIENT = Command(
                 ("5.0.0", "`TYPE` knows `replica`, the new word for `slave`."),
                 ("6.2.0", "`LADDR` is new."),
                 ("7.4.0", "`MAXAGE` is new."),
+                ("8.1.0", "`ID` takes several ids."),
+                ("9.0.0", "Filters by name, library, database and others, and `NOT-`."),
             ],
         ),
         Command(
@@ -196,23 +259,19 @@ CLIENT = Command(
             flags=ADMIN | _ANYTIME | SENTINEL,
             python=True,
             args=[
+                _types("client-type", "TYPE"),
+                *_numbers("ID", since="6.2.0", multiple=True),
+                *_texts("USER", "ADDR", "LADDR", since="8.1.0"),
                 oneof(
-                    "client-type",
-                    token("NORMAL"),
-                    token("MASTER"),
-                    token("REPLICA"),
-                    token("PUBSUB"),
-                    token="TYPE",
+                    "skipme",
+                    token("YES"),
+                    token("NO"),
+                    token="SKIPME",
                     optional=True,
-                    since="5.0.0",
+                    since="8.1.0",
                 ),
-                integer(
-                    "client-id",
-                    token="ID",
-                    optional=True,
-                    multiple=True,
-                    since="6.2.0",
-                ),
+                *_numbers("MAXAGE", since="8.1.0"),
+                *_FILTERS,
             ],
             reply=verbatim("a line of name=value pairs for each connection"),
             cost="O(n), n = number of connections",
@@ -230,6 +289,8 @@ CLIENT = Command(
                 ("7.2.0", "Shows `lib-name` and `lib-ver`."),
                 ("7.4.0", "Shows `watch`."),
                 ("8.0.0", "Shows `io-thread`."),
+                ("8.1.0", "The filters of CLIENT KILL are new."),
+                ("9.0.0", "Filters by name, library, database and others, and `NOT-`."),
             ],
             tips=_VARIES,
         ),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fastredis.commands.spec.model import Arg, Command
 
 
+LONG = 200  # characters that are not written a second time
+
+
 def usage(command: Command) -> str:
     """Return the command's name and arguments in the usual notation.
 
@@ -46,7 +49,9 @@ def _written(arg: Arg, *, optional: bool | None = None) -> str:
     token = f"{arg.token} " if arg.token and arg.kind != "pure-token" else ""
     if arg.multiple and optional and not token:
         return f"[{text} ...]"
-    if arg.multiple:
+    if arg.multiple and len(text) > LONG:
+        text += " [...]"
+    elif arg.multiple:
         text = f"{text} [{token if arg.multiple_token else ''}{text} ...]"
     text = token + text
     return f"[{text}]" if optional else text

@@ -28,6 +28,7 @@ SPECS = table(load_specs())
         ([key()], "X <key>"),
         ([string("a", display="b")], "X <b>"),
         ([key(multiple=True)], "X <key> [<key> ...]"),
+        ([string("s" * 200, multiple=True)], f"X <{'s' * 200}> [...]"),
         ([key(multiple=True, optional=True)], "X [<key> ...]"),
         ([integer("n", token="COUNT", optional=True)], "X [COUNT <n>]"),
         ([integer("n", token="ID", multiple=True)], "X ID <n> [<n> ...]"),
