@@ -798,8 +798,8 @@ cdef class Engine:
 
         Then serve_flushed is to be called. Until now, FLUSHALL holds up everybody.
         """
-        if fd < 0:
-            self.wait_lazyfree()
+        if fd < 0 and self.srv.flushes_done != self.srv.flushes_started:
+            self.wait_lazyfree()        # one of its jobs would still write there
         self.srv.flush_fd = fd
 
     def serve_flushed(self, size_t n):

@@ -213,7 +213,7 @@ def freed(client: RawClient) -> int:
 def test_a_flush_has_freed_all_when_it_replies(
     fresh_server: Callable[..., FastredisServer], command: str, n: int
 ) -> None:
-    client = fresh_server(enable_debug_command="yes").client()
+    client = fresh_server().client()
     for round_ in range(1, 4):
         client.ok("DEBUG", "POPULATE", n)
         client.ok(command)
@@ -221,20 +221,22 @@ def test_a_flush_has_freed_all_when_it_replies(
         assert client.info("memory")["lazyfree_pending_objects"] == "0"
 
 
+@pytest.mark.parametrize("road", ["epoll", "uvloop"])
 def test_what_follows_a_flush_waits_for_it(
-    fresh_server: Callable[..., FastredisServer],
+    fresh_server: Callable[..., FastredisServer], road: str
 ) -> None:
-    client = fresh_server(enable_debug_command="yes").client()
+    client = fresh_server(net_transport=road).client()
     for _ in range(5):
         client.ok("DEBUG", "POPULATE", MANY)
         requests = [("FLUSHALL",), ("SET", "k", "v"), ("FLUSHDB",), ("DBSIZE",)]
         assert client.pipeline(requests) == ["OK", "OK", "OK", 0]
 
 
+@pytest.mark.parametrize("road", ["epoll", "uvloop"])
 def test_others_are_served_during_a_flush(
-    fresh_server: Callable[..., FastredisServer],
+    fresh_server: Callable[..., FastredisServer], road: str
 ) -> None:
-    server = fresh_server(enable_debug_command="yes")
+    server = fresh_server(net_transport=road)
     first, second, third = (server.client() for _ in range(3))
     for _ in range(5):
         first.ok("DEBUG", "POPULATE", MANY)
@@ -249,7 +251,7 @@ def test_others_are_served_during_a_flush(
 def test_a_client_may_leave_during_a_flush(
     fresh_server: Callable[..., FastredisServer],
 ) -> None:
-    server = fresh_server(enable_debug_command="yes")
+    server = fresh_server()
     client = server.client()
     for round_ in range(1, 6):
         client.ok("DEBUG", "POPULATE", MANY)
@@ -264,7 +266,7 @@ def test_a_client_may_leave_during_a_flush(
 def test_a_flush_that_cannot_wait_frees_by_itself(
     fresh_server: Callable[..., FastredisServer], before: tuple[str, ...]
 ) -> None:
-    server = fresh_server(enable_debug_command="yes")
+    server = fresh_server()
     client, other = server.client(), server.client()
     other.ok("DEBUG", "POPULATE", MANY)
     requests = [before, ("FLUSHALL",)]
@@ -281,7 +283,7 @@ def test_a_flush_that_cannot_wait_frees_by_itself(
 def test_a_server_may_end_during_a_flush(
     fresh_server: Callable[..., FastredisServer],
 ) -> None:
-    server = fresh_server(enable_debug_command="yes")
+    server = fresh_server()
     client, other = server.client(), server.client()
     client.ok("DEBUG", "POPULATE", 10 * MANY)
     client.send("FLUSHALL")
