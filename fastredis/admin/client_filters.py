@@ -85,7 +85,7 @@ def _read_ids(args: tuple[bytes, ...], *, kills: bool, is_not: bool) -> list[int
     """
     numbers: list[int] = []
     for arg in args:
-        number = integer(arg)
+        number = _integer(arg)
         if number is None:
             if arg.lower() in _NAMES and numbers:
                 break
@@ -158,7 +158,7 @@ def _test_of_ip(server: Any, name: bytes, value: bytes) -> Test:
 
 def _test_of_db(server: Any, name: bytes, value: bytes) -> Test:
     word = name.decode().upper()
-    number = integer(value)
+    number = _integer(value)
     if number is None:
         raise ReplyError(f"ERR {word} is not an integer or out of range")
     last = server.config["databases"] - 1
@@ -224,7 +224,7 @@ _NAMES: Final = frozenset(
 # --- Values -----------------------------------------------------------------------
 
 
-def integer(value: bytes) -> int | None:
+def _integer(value: bytes) -> int | None:
     """Read a 64-bit integer, written as Redis writes it; None: it is none."""
     digits = value.removeprefix(b"-")
     if digits.isdigit() and len(digits) < 20 and abs(int(value)) <= _I64_MAX:
@@ -239,7 +239,7 @@ def _positive(name: str, value: bytes) -> int:
 
     Raises: ReplyError.
     """
-    number = integer(value)
+    number = _integer(value)
     if number is None:
         raise ReplyError(f"ERR {name} is not an integer or out of range")
     if number < 1:
