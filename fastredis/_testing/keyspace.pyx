@@ -8,7 +8,7 @@ OBJ_MODULE: so many blocks of memory, given and read as an int, as many allocati
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cython cimport final
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastredis.core.blob cimport blob_copy, blob_t
 from fastredis.core.keyhash cimport keyhash
@@ -58,6 +58,7 @@ from fastredis.keyspace.lazyfree cimport (
     lazyfree_submit,
     lazyfree_wait,
 )
+from fastredis.keyspace.lfu cimport lfu_counter
 from fastredis.keyspace.obj cimport (
     OBJ_EMBSTR_MAX,
     OBJ_ENC_BLOB,
@@ -359,6 +360,16 @@ cdef class Keyspace:
             self.ks.is_lazy_expire = lazy_expire
         if no_touch is not None:
             self.ks.is_no_touch = no_touch
+
+    def set_lfu(self, uint32_t log_factor, uint32_t decay_min):
+        """Count uses from now on."""
+        self.ks.is_lfu = True
+        self.ks.lfu.log_factor = log_factor
+        self.ks.lfu.decay_min = decay_min
+
+    def frequency(self, int db, bytes key):
+        """Return the counter of a key that is there."""
+        return lfu_counter(self._present(db, key), &self.ks.lfu, self.ks.now_ms)
 
     # --- Read
 
