@@ -560,15 +560,8 @@ class Server:
         self._obey(name)
 
     def _obey(self, name: str) -> None:
-        """End the server on a signal of this name, if the configuration lets it."""
-        options = self.config[f"shutdown-on-{name.lower()}"]
-        refusal = shutdown_refusal(options)
-        if refusal:
-            self.log.warning(f"{refusal}. Not shutting down on {name}.")
-            if self._owns_process:
-                from fastredis.admin import crash
-
-                crash.set_stopping(False)
+        """End the server on a signal of this name, if it can save what it has to."""
+        if self.try_shutdown(self.config[f"shutdown-on-{name.lower()}"]):
             return
         self.log.warning(
             "Errors trying to shut down the server. Check the logs for more "
