@@ -6,7 +6,7 @@
  *
  *   floor PORT REPLY_BYTES NAP_US
  *
- * REPLY_BYTES  0: +OK; n: a bulk string of n bytes
+ * REPLY_BYTES  0: +OK; n: a bulk string of n bytes; -1: the number :1
  * NAP_US       sleep this long before a turn, as fastredis does (coalesce-us), so that
  *              more clients have something to say at each
  */
@@ -57,14 +57,16 @@ static void send_replies(int fd, const char *reply, size_t size, long count) {
 
 int main(int argc, char **argv) {
     if (argc != 4) return 2;
-    size_t nbytes = atol(argv[2]);
+    long nbytes = atol(argv[2]);
     struct timespec nap = {0, atol(argv[3]) * 1000};
-    char *reply = malloc(nbytes + 64);
+    char *reply = malloc((nbytes > 0 ? nbytes : 0) + 64);
     size_t size = 0;
     if (nbytes == 0) {
         size = sprintf(reply, "+OK\r\n");
+    } else if (nbytes < 0) {
+        size = sprintf(reply, ":1\r\n");
     } else {
-        size = sprintf(reply, "$%zu\r\n", nbytes);
+        size = sprintf(reply, "$%ld\r\n", nbytes);
         memset(reply + size, 'x', nbytes);
         size += nbytes;
         size += sprintf(reply + size, "\r\n");

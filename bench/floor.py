@@ -33,16 +33,32 @@ from fastredis.cli.benchmark.servers import (
 SERVER_CPU: Final = [0]
 CLIENT_CPU: Final = [1]
 NAP_US: Final = 50  # the default of coalesce-us
-# Scenarios by the bytes of the value that their reply carries; 0: a status or number.
+# Scenarios by the bytes of the value that their reply carries.
+STATUS: Final = 0
+NUMBER: Final = -1
 REPLIES: Final = {
-    "ping_p16": 0,
+    "ping_p16": STATUS,
     "get_p16": 3,
-    "set_p16": 0,
-    "incr_p16": 0,
+    "set_p16": STATUS,
+    "incr_p16": NUMBER,
     "get_1m": 64,
-    "set_1m": 0,
+    "set_1m": STATUS,
     "get_16k": 16384,
-    "set_16k": 0,
+    "set_16k": STATUS,
+    "lpush_p16": NUMBER,
+    "rpush_p16": NUMBER,
+    "lpop_1m": 20,
+    "rpop_1m": 20,
+    "sadd_p16": NUMBER,
+    "sadd_1m": NUMBER,
+    "spop_p16": STATUS,  # a null is as long
+    "spop_1m": 20,
+    "hset_p16": NUMBER,
+    "hset_1m": NUMBER,
+    "hget_1m": 3,
+    "zadd_1m": NUMBER,
+    "zrank_1m": NUMBER,
+    "zscore_1m": 6,
 }
 
 
@@ -101,7 +117,7 @@ def compare(
         return statistics.median(v / b for v, b in zip(values, best, strict=True))
 
     print(
-        f"{scenario.name:10} {statistics.median(floors):8.3f} "
+        f"{scenario.name:12} {statistics.median(floors):8.3f} "
         f"{statistics.median(costs['fastredis']):9.3f} {statistics.median(best):9.3f}"
         f" {ratio(floors):7.2f} {ratio(costs['fastredis']):9.2f}"
         f" {scenario.targets[0].limit:6.2f}",
@@ -121,7 +137,9 @@ def main() -> int:
         program = Path(folder) / "floor"
         source = Path(__file__).with_name("floor.c")
         subprocess.run(["cc", "-O2", "-o", program, source], check=True)
-        print("CPU us     |  floor  fastredis reference | ratio: floor fastredis  goal")
+        print(
+            "CPU us       |  floor  fastredis reference | ratio: floor fastredis  goal"
+        )
         for name in given.scenarios:
             compare(program, SCENARIOS[name], given.rounds, settings)
     return 0

@@ -20,6 +20,7 @@ from fastredis.cli.benchmark.servers import HOST
 from fastredis.cli.benchmark.stream import (
     PROBE_BATCH,
     Stream,
+    command_batches,
     field_batches,
     set_batches,
 )
@@ -44,6 +45,11 @@ SETTLE_STEP_S: Final = 0.1
 STEADY_STEPS: Final = 10
 STEADY_BYTES: Final = 1024
 ADD_BATCH: Final = 500  # members added by one request
+# 1/g and 1/g**2 with g**3 = g + 1, and the degrees that GEOADD takes
+LON_STEP: Final = 0.7548776662466927
+LAT_STEP: Final = 0.5698402909980532
+LON_RANGE: Final = 360.0
+LAT_RANGE: Final = 170.0
 CONTROL_SHARE: Final = 5  # one fifth of the keys is overwritten as a control
 
 
@@ -141,13 +147,22 @@ def add_members(
     count = settings.keys(scenario.members)
     for start in range(0, count, ADD_BATCH):
         numbers = range(start, min(start + ADD_BATCH, count))
-        server.ask(
-            name,
-            key,
-            *(f.replace("__rand_int__", f"{n:012}") for n in numbers for f in fields),
-        )
+        server.ask(name, key, *(_numbered(f, n) for n in numbers for f in fields))
         tick()
     return count
+
+
+def _numbered(field: str, n: int) -> str:
+    """Return what a field of Scenario.adds is for member n.
+
+    Places follow the R2 sequence (M. Roberts, The unreasonable effectiveness of
+    quasirandom sequences), which is even and needs no random numbers.
+    """
+    if field == "__lon__":
+        return f"{(n * LON_STEP % 1 - 0.5) * LON_RANGE:.6f}"
+    if field == "__lat__":
+        return f"{(n * LAT_STEP % 1 - 0.5) * LAT_RANGE:.6f}"
+    return field.replace("__rand_int__", f"{n:012}")
 
 
 def calibrate(
@@ -305,7 +320,10 @@ def measure_memory(
     count = settings.keys(scenario.keyspace)
     empty = _settled_memory(server)
     empty_rss = proc.rss_bytes(server.pid)
-    batches = set_batches(0, count, SHORT_VALUE.encode(), ttl=scenario.ttl)
+    if scenario.each:
+        batches = command_batches(scenario.each, count)
+    else:
+        batches = set_batches(0, count, SHORT_VALUE.encode(), ttl=scenario.ttl)
     start = time.perf_counter()
     if scenario.adds:
         count = add_members(server, scenario, settings, tick)

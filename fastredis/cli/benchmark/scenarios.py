@@ -27,6 +27,8 @@ COUNTER_KEY: Final = "counter:000000000000"
 SET_KEY: Final = "myset"
 ZSET_KEY: Final = "myzset"
 LIST_KEY: Final = "mylist"
+GEO_KEY: Final = "mygeo"
+HLL_KEY: Final = "myhll"
 ELEMENT: Final = "element:__rand_int__"
 SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
 
@@ -37,6 +39,9 @@ DELETE_KEYS: Final = 2_000_000
 RESIZE_KEYS: Final = 5_000_000
 SET_MEMBERS: Final = 300_000  # of the sets whose memory is measured
 LIST_ELEMENTS: Final = 300_000  # of the list
+HASH_FIELDS: Final = 300_000  # of the one hash
+SMALL_HASHES: Final = 100_000
+POINTS: Final = 100_000  # on the map that is searched
 MEGABYTE: Final = 1_048_576
 
 Kind = Literal["load", "memory", "latency"]
@@ -70,6 +75,10 @@ class Scenario:
     adds: a command that adds one member to a collection, its name and key first; it is
         sent with the members numbered from 0 to members - 1 first (with many of them
         at a time), and before every round if requests_per_key is set, too.
+        ``__lon__`` and ``__lat__`` stand for a place: the members are spread over the
+        map evenly, the same for every server.
+    each: the command that stores each key of a memory scenario, if it is not a SET;
+        its reply is OK.
     reads: every key must be found, or the measurement is refused.
     expires: keys must have a TTL afterwards.
     """
@@ -88,6 +97,7 @@ class Scenario:
     requests_per_key: float = 0.0
     adds: tuple[str, ...] = ()
     members: int = 0
+    each: tuple[str, ...] = ()
     reads: bool = False
     expires: bool = False
     ttl: bool = False
@@ -423,6 +433,14 @@ def _sorted_sets() -> list[Scenario]:
             **large,
         ),
         _load(
+            "zrangebyscore10_1m",
+            0.45,
+            ("ZRANGEBYSCORE", ZSET_KEY, "__rand_int__", "+inf", "LIMIT", "0", "10"),
+            "ZRANGEBYSCORE LIMIT 0 10 from a random score on out of 1,000,000, P=16",
+            keyspace=MILLION,
+            **large,
+        ),
+        _load(
             "zpopmin_1m",
             0.55,
             ("ZPOPMIN", ZSET_KEY),
@@ -454,6 +472,63 @@ def _bitmaps() -> list[Scenario]:
     ]
 
 
+def _hyperloglogs() -> list[Scenario]:
+    """HyperLogLogs: adding to a large one, and reading it or a union."""
+    adds = ("PFADD", HLL_KEY, ELEMENT)
+    large = {"pipeline": 16, "adds": adds, "members": SHARED_KEYS}
+    return [
+        _load(
+            "pfadd_p16",
+            0.80,
+            adds,
+            "PFADD of random elements out of 1,000,000, P=16",
+            keyspace=MILLION,
+            **large,
+        ),
+        _load(
+            "pfcount_p16",
+            0.80,
+            ("PFCOUNT", HLL_KEY),
+            "PFCOUNT of one HyperLogLog that does not change, P=16",
+            **large,
+        ),
+        _load(
+            "pfcount_union",
+            0.80,
+            ("PFCOUNT", HLL_KEY, HLL_KEY),
+            "PFCOUNT of the union of a HyperLogLog with itself, P=16",
+            **large,
+        ),
+    ]
+
+
+def _geo() -> list[Scenario]:
+    """Places around random ones; a circle of 200 km has 18 on average."""
+    return [
+        _load(
+            "geosearch_100k",
+            0.80,
+            (
+                *("GEOSEARCH", GEO_KEY, "FROMLONLAT"),
+                *("__rand_int__e-3", "__rand_int__e-4", "BYRADIUS", "200", "km"),
+            ),
+            "GEOSEARCH of a circle of 200 km among 100,000 points, P=16",
+            pipeline=16,
+            keyspace=POINTS,
+            adds=("GEOADD", GEO_KEY, "__lon__", "__lat__", ELEMENT),
+            members=POINTS,
+        )
+    ]
+
+
+def _memory_targets(limit: float) -> tuple[Target, ...]:
+    """Return the aims of a memory scenario."""
+    return (
+        Target("bytes_per_key", limit, "absolute"),
+        Target("rss_mb", 1.0, "valkey"),
+    )
+
+
 def _memory() -> list[Scenario]:
     """What a key costs in memory."""
     found = []
@@ -465,51 +540,51 @@ def _memory() -> list[Scenario]:
                 kind="memory",
                 summary="memory of 1,000,000 keys of 16 bytes with 3-byte values"
                 + with_ttl,
-                targets=(
-                    Target("bytes_per_key", limit, "absolute"),
-                    Target("rss_mb", 1.0, "valkey"),
-                ),
+                targets=_memory_targets(limit),
                 keyspace=MILLION,
                 ttl=ttl,
             )
         )
-    found.append(
-        Scenario(
-            name="mem_set_300k",
-            kind="memory",
-            summary="memory of one set of 300,000 members of 16 bytes",
-            targets=(
-                Target("bytes_per_key", 34.0, "absolute"),
-                Target("rss_mb", 1.0, "valkey"),
-            ),
-            adds=("SADD", SET_KEY, "emt:__rand_int__"),
-            members=SET_MEMBERS,
+    members = "emt:__rand_int__"
+    for name, limit, what, adds, count in (
+        (
+            *("mem_set_300k", 34.0, "set of 300,000 members of 16 bytes"),
+            *(("SADD", SET_KEY, members), SET_MEMBERS),
+        ),
+        (
+            *("mem_zset_300k", 60.0, "sorted set of 300,000 members of 16 bytes"),
+            *(("ZADD", ZSET_KEY, "__rand_int__", members), SET_MEMBERS),
+        ),
+        (
+            *("mem_list_300k", 18.0, "list of 300,000 elements of 16 bytes"),
+            *(("RPUSH", LIST_KEY, members), LIST_ELEMENTS),
+        ),
+        (
+            *("mem_hash_300k", 50.0, "hash of 300,000 fields and values of 16 bytes"),
+            *(("HSET", FIXED_KEY, RANDOM_KEY, members), HASH_FIELDS),
+        ),
+    ):
+        found.append(
+            Scenario(
+                name=name,
+                kind="memory",
+                summary=f"memory of one {what}",
+                targets=_memory_targets(limit),
+                adds=adds,
+                members=count,
+            )
         )
-    )
     found.append(
         Scenario(
-            name="mem_zset_300k",
+            name="mem_hash5_100k",
             kind="memory",
-            summary="memory of one sorted set of 300,000 members of 16 bytes",
-            targets=(
-                Target("bytes_per_key", 60.0, "absolute"),
-                Target("rss_mb", 1.0, "valkey"),
+            summary="memory of 100,000 hashes of 5 fields and values of 2 bytes",
+            targets=_memory_targets(90.0),
+            keyspace=SMALL_HASHES,
+            each=(
+                *("HMSET", RANDOM_KEY),
+                *(part for n in range(1, 6) for part in (f"f{n}", f"v{n}")),
             ),
-            adds=("ZADD", ZSET_KEY, "__rand_int__", "emt:__rand_int__"),
-            members=SET_MEMBERS,
-        )
-    )
-    found.append(
-        Scenario(
-            name="mem_list_300k",
-            kind="memory",
-            summary="memory of one list of 300,000 elements of 16 bytes",
-            targets=(
-                Target("bytes_per_key", 18.0, "absolute"),
-                Target("rss_mb", 1.0, "valkey"),
-            ),
-            adds=("RPUSH", LIST_KEY, "emt:__rand_int__"),
-            members=LIST_ELEMENTS,
         )
     )
     return found
@@ -540,6 +615,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_sets(),
         *_sorted_sets(),
         *_bitmaps(),
+        *_hyperloglogs(),
+        *_geo(),
         *_memory(),
         *_latency(),
     )

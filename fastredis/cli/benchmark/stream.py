@@ -15,7 +15,7 @@ from array import array
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 FILL_BATCH: Final = 1000  # about 100 KB of requests with 64-byte values
 PROBE_BATCH: Final = 16  # small: one batch is what one pipelining client sends
@@ -78,6 +78,23 @@ def field_batches(
             for part in (b"key:%012d" % number, value)
         ]
         yield encode(b"HMSET", key, *pairs), 1
+
+
+def command_batches(
+    command: Sequence[str], count: int, *, batch: int = FILL_BATCH
+) -> Iterator[tuple[bytes, int]]:
+    """Yield (requests, how many) of a command, its ``__rand_int__`` from 0 to count.
+
+    The command names it once.
+    """
+    text = encode(
+        *(part.replace("__rand_int__", "0" * 12).encode() for part in command)
+    )
+    head, tail = text.split(b"0" * 12)
+    for start in range(0, count, batch):
+        n = min(batch, count - start)
+        numbers = range(start, start + n)
+        yield b"".join(b"%b%012d%b" % (head, number, tail) for number in numbers), n
 
 
 # --- Sending ---

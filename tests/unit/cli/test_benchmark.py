@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -45,7 +46,13 @@ from fastredis.cli.benchmark.servers import (
     free_port,
     resolve,
 )
-from fastredis.cli.benchmark.stream import Stream, StreamError, encode, set_batches
+from fastredis.cli.benchmark.stream import (
+    Stream,
+    StreamError,
+    command_batches,
+    encode,
+    set_batches,
+)
 from support.wait import wait_until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -102,7 +109,9 @@ def test_every_promised_scenario_is_there() -> None:
         "mem_1m mem_1m_ttl latency_resize "
         "sadd_p16 spop_p16 sadd_1m spop_1m smembers_100 bitcount_1m bitop_1m "
         "mem_set_300k zadd_1m zrank_1m zscore_1m zrange10_1m zpopmin_1m mem_zset_300k "
-        "lpush_p16 rpush_p16 lpop_1m rpop_1m lrange_100 lrange_600 mem_list_300k"
+        "lpush_p16 rpush_p16 lpop_1m rpop_1m lrange_100 lrange_600 mem_list_300k "
+        "zrangebyscore10_1m pfadd_p16 pfcount_p16 pfcount_union geosearch_100k "
+        "mem_hash_300k mem_hash5_100k"
     )
     assert set(SCENARIOS) == basic | set(others.split())
     assert set(QUICK) <= set(SCENARIOS)
@@ -119,6 +128,7 @@ def test_scenarios_are_consistent(scenario) -> None:
         assert scenario.keyspace or scenario.members
         assert not scenario.command
     assert bool(scenario.adds) == (scenario.members > 0)
+    assert not scenario.each or scenario.kind == "memory"
 
 
 @pytest.mark.parametrize(
@@ -247,6 +257,34 @@ def test_set_batches_are_the_sets_that_encode_would_make() -> None:
     assert [n for _, n in batches] == [10, 10, 5]
     expected = [encode(b"SET", b"key:%012d" % i, b"100%d") for i in range(7, 32)]
     assert b"".join(data for data, _ in batches) == b"".join(expected)
+
+
+def test_command_batches_number_the_keys() -> None:
+    batches = list(command_batches(("HMSET", "key:__rand_int__", "f", "v"), 5, batch=3))
+    assert [n for _, n in batches] == [3, 2]
+    assert b"".join(data for data, _ in batches) == b"".join(
+        encode(b"HMSET", b"key:%012d" % n, b"f", b"v") for n in range(5)
+    )
+
+
+def test_places_are_spread_over_the_map_and_always_the_same() -> None:
+    members: list[tuple[str, ...]] = []
+
+    class Asked:
+        def ask(self, *args: str) -> None:
+            assert args[:2] == ("GEOADD", "mygeo")
+            members.extend(zip(*[iter(args[2:])] * 3, strict=True))
+
+    scenario = SCENARIOS["geosearch_100k"]
+    settings = measure.Settings("", scale=0.01)
+    assert measure.add_members(Asked(), scenario, settings, lambda: None) == 1000
+    assert members[0] == ("-180.000000", "-85.000000", "element:000000000000")
+    assert len({name for _, _, name in members}) == 1000
+    for east in (False, True):
+        for north in (False, True):
+            here = [m for m in members if (float(m[0]) >= 0) == east]
+            here = [m for m in here if (float(m[1]) >= 0) == north]
+            assert 230 < len(here) < 270
 
 
 def test_set_batches_with_ttl_spread_the_ttl() -> None:
@@ -946,13 +984,15 @@ def short_load(monkeypatch) -> None:
 @needs_load
 @pytest.mark.usefixtures("short_load")
 @pytest.mark.parametrize("fresh", [False, True])
-def test_whole_run_against_redis_server(fresh: bool, tmp_path, capsys) -> None:
+def test_whole_run_against_redis_server(
+    fresh: bool, tmp_path, capsys, monkeypatch
+) -> None:
     pytest.importorskip("redis")
     target = tmp_path / "r.json"
     argv = ["--servers", "redis,other=redis-server", "--no-pin", "--rounds", "2"]
     argv += ["--seconds", "0.001", "--scale", "0.001", "--json", str(target)]
     argv += ["--scenarios", "get_p1,incr_p16,mget10_p16,setex_p16,del_p16,set_1k"]
-    before = sorted(Path("/tmp").glob("bench-redis-*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # for no other program
     assert benchmark.main(argv + (["--fresh"] if fresh else [])) == 0
     printed = capsys.readouterr()
     assert "[24/24]" in printed.err
@@ -968,7 +1008,7 @@ def test_whole_run_against_redis_server(fresh: bool, tmp_path, capsys) -> None:
     ]
     assert all(s["figures"]["cpu_us"] > 0 for s in document["samples"])
     assert document["subject"] == "redis"
-    assert sorted(Path("/tmp").glob("bench-redis-*")) == before
+    assert not list(tmp_path.glob("bench-redis-*"))
 
 
 @linux
