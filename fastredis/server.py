@@ -104,6 +104,7 @@ _ENGINE_OPTIONS: Final = (
     "import-mode",
     "latency-tracking",
     "lazyfree-lazy-expire",
+    "lazyfree-lazy-server-del",
     "lazyfree-lazy-user-del",
     "lazyfree-lazy-user-flush",
     "lfu-decay-time",

@@ -30,6 +30,7 @@ from fastredis.keyspace.db cimport (
     db_prefetch_bucket,
     db_prefetch_object,
     db_random,
+    db_remove,
     db_rename,
     db_scan,
     db_scan_all,
@@ -39,7 +40,6 @@ from fastredis.keyspace.db cimport (
     db_set_int,
     db_set_pointer,
     db_t,
-    db_unlink,
     db_walk,
     dbkey_t,
     keyspace_t,
@@ -118,6 +118,19 @@ _FLAGS = {"wide": <int>OBJ_F_WIDE, "expire": <int>OBJ_F_EXPIRE,
 
 # --- A type behind a pointer ------------------------------------------------------
 
+cdef extern from *:
+    """
+    static uint64_t npiles_freed;
+    static void pile_count_freed(void) {
+        __atomic_fetch_add(&npiles_freed, 1, __ATOMIC_RELEASE);
+    }
+    static uint64_t piles_freed_count(void) {
+        return __atomic_load_n(&npiles_freed, __ATOMIC_ACQUIRE);
+    }
+    """
+    void pile_count_freed() noexcept nogil
+    uint64_t piles_freed_count() noexcept nogil
+
 cdef struct pile_t:
     size_t n
     void *blocks[1]
@@ -136,6 +149,7 @@ cdef pile_t *_pile_new(size_t n) noexcept nogil:
 
 cdef void _pile_free(int enc, void *value) noexcept nogil:
     cdef pile_t *p = <pile_t *>value
+    pile_count_freed()
     cdef size_t i
     if p == NULL:
         return
@@ -353,7 +367,11 @@ cdef class Keyspace:
     def has_expires(self):
         return bool(ks_has_expires(self.ks))
 
-    def configure(self, active_expire=None, lazy_expire=None, no_touch=None):
+    def configure(
+        self, active_expire=None, lazy_expire=None, no_touch=None, lazy_server_del=None
+    ):
+        if lazy_server_del is not None:
+            self.ks.is_lazy_server_del = lazy_server_del
         if active_expire is not None:
             self.ks.is_active_expire = active_expire
         if lazy_expire is not None:
@@ -429,7 +447,7 @@ cdef class Keyspace:
 
     def unlink(self, int db, bytes key):
         cdef dbkey_t k = _dbkey(key)
-        return bool(db_unlink(self._db(db), &k))
+        return bool(db_remove(self._db(db), &k, True))
 
     def flush(self, int db, bint is_async=False):
         return db_flush(self._db(db), is_async)
@@ -567,6 +585,11 @@ def lazy_gate(bint is_shut):
 def lazy_passed():
     """Return the number of jobs that have passed the gate."""
     return gate_count()
+
+
+def piles_freed():
+    """Return the number of piles freed so far, on any thread."""
+    return piles_freed_count()
 
 
 def lazy_pending():

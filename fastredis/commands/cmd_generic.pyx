@@ -57,7 +57,6 @@ from fastredis.engine.reply cimport (
 )
 from fastredis.keyspace.db cimport (
     db_copy,
-    db_delete,
     db_find_read,
     db_find_write,
     db_missed,
@@ -65,12 +64,12 @@ from fastredis.keyspace.db cimport (
     db_peek,
     db_persist,
     db_random,
+    db_remove,
     db_rename,
     db_scan_all,
     db_visible_ms,
     db_set_expire,
     db_t,
-    db_unlink,
     db_walk,
     dbkey,
     dbkey_t,
@@ -130,16 +129,11 @@ cdef inline bint _is_same_arg(client_t *c, int a, int b) noexcept nogil:
 cdef void _delete_keys(client_t *c, bint is_lazy) noexcept nogil:
     cdef dbkey_t[ARG_KEYS_BATCH] keys
     cdef int64_t ndeleted = 0
-    cdef bint was_there
     cdef int i = 1, k, n
     while i < c.argc:
         n = arg_keys(c, i, 1, c.argc, keys)
         for k in range(n):
-            if is_lazy:
-                was_there = db_unlink(c.db, &keys[k])
-            else:
-                was_there = db_delete(c.db, &keys[k])
-            if was_there:
+            if db_remove(c.db, &keys[k], is_lazy):
                 ndeleted += 1
                 key_changed(c, &keys[k], NOTIFY_GENERIC, b"del")
         i += n
@@ -368,10 +362,7 @@ cdef void _expire(client_t *c, int64_t from_ms, int64_t unit_ms) noexcept nogil:
         reply_int(c, 0)
         return
     if when <= c.db.ks.now_ms:
-        if c.db.ks.is_lazy_expire:
-            db_unlink(c.db, &key)
-        else:
-            db_delete(c.db, &key)
+        db_remove(c.db, &key, c.db.ks.is_lazy_expire)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
     else:
         db_set_expire(c.db, &key, o, when)

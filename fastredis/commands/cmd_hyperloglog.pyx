@@ -28,8 +28,8 @@ from fastredis.datatypes.hyperloglog cimport (
 )
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
 from fastredis.engine.args cimport arg_is, arg_key
-from fastredis.engine.changed cimport NOTIFY_STRING, key_changed
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.changed cimport NOTIFY_STRING, key_changed, key_changed_n
+from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport ERR_NO_MEMORY
 from fastredis.engine.reply cimport (
     reply_array,
@@ -118,8 +118,7 @@ cdef api void cmd_pfadd(client_t *c) noexcept nogil:
         changes += changed
     if changes:
         # each change counts, also those before an instruction that is corrupt
-        mark_dirty(c, changes - 1)
-        key_changed(c, &key, NOTIFY_STRING, b"pfadd")
+        key_changed_n(c, &key, NOTIFY_STRING, b"pfadd", changes)
     if changed == HLL_CORRUPT:
         _reply_corrupt(c)
     else:

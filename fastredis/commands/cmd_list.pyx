@@ -37,9 +37,10 @@ from fastredis.engine.changed cimport (
     NOTIFY_GENERIC,
     NOTIFY_LIST,
     key_changed,
+    key_changed_n,
     key_event,
 )
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport (
     ERR_NO_KEY,
     ERR_OUT_OF_RANGE,
@@ -93,8 +94,8 @@ cdef inline void _push(client_t *c, ql_end_t end, bint is_x) noexcept nogil:
     for i in range(2, c.argc):
         list_push(o, c.argv[i].ptr, c.argv[i].len, end)
     reply_int(c, <int64_t>list_len(o))
-    key_changed(c, &key, NOTIFY_LIST, b"rpush" if end == QL_TAIL else b"lpush")
-    mark_dirty(c, c.argc - 3)       # one for each element, as elsewhere
+    key_changed_n(
+        c, &key, NOTIFY_LIST, b"rpush" if end == QL_TAIL else b"lpush", c.argc - 2)
 
 
 cdef api void cmd_lpush(client_t *c) noexcept nogil:
@@ -356,9 +357,7 @@ cdef void _removed(
     cdef bint is_empty = list_len(o) == 0
     if not is_empty:
         list_settle(o, &c.srv.list_limits)
-    key_changed(c, key, NOTIFY_LIST, event)
-    if n > 1:
-        mark_dirty(c, n - 1)
+    key_changed_n(c, key, NOTIFY_LIST, event, max(n, 1))   # LTRIM of nothing is one
     if is_empty:
         db_delete(c.db, key)
         key_event(c, key, NOTIFY_GENERIC, b"del")

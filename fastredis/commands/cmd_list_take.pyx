@@ -54,13 +54,12 @@ from fastredis.engine.blocking cimport (
 from fastredis.engine.changed cimport (
     NOTIFY_GENERIC,
     NOTIFY_LIST,
-    key_changed,
+    key_changed_n,
     key_event,
 )
 from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     client_t,
-    mark_dirty,
 )
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
@@ -104,9 +103,7 @@ cdef void _popped(
     cdef bint is_empty = list_len(o) == 0
     if not is_empty:
         list_settle(o, &c.srv.list_limits)
-    key_changed(c, key, NOTIFY_LIST, b"lpop" if end == QL_HEAD else b"rpop")
-    if n > 1:
-        mark_dirty(c, n - 1)
+    key_changed_n(c, key, NOTIFY_LIST, b"lpop" if end == QL_HEAD else b"rpop", n)
     if is_empty:
         db_delete(c.db, key)
         key_event(c, key, NOTIFY_GENERIC, b"del")

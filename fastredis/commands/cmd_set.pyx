@@ -64,12 +64,16 @@ from fastredis.engine.args cimport (
     arg_keys,
     arg_range_or_reply,
 )
-from fastredis.engine.changed cimport NOTIFY_GENERIC, NOTIFY_SET, key_changed
+from fastredis.engine.changed cimport (
+    NOTIFY_GENERIC,
+    NOTIFY_SET,
+    key_changed,
+    key_changed_n,
+)
 from fastredis.engine.client cimport (
     CLIENT_CLOSE_ASAP,
     client_check_output_limit,
     client_t,
-    mark_dirty,
 )
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
@@ -87,10 +91,10 @@ from fastredis.engine.reply cimport (
 )
 from fastredis.keyspace.db cimport (
     DB_NO_TTL,
+    db_delete,
     db_find_read,
     db_find_write,
     db_set_pointer,
-    db_unlink,
     dbkey_t,
 )
 from fastredis.keyspace.obj cimport (
@@ -129,13 +133,13 @@ cdef inline void _arg_member(client_t *c, int i, member_t *m) noexcept nogil:
 
 
 cdef void _put_back(
-    client_t *c, const dbkey_t *key, obj_t *o, set_t s, const char *event
+    client_t *c, const dbkey_t *key, obj_t *o, set_t s, const char *event, size_t n
 ) noexcept nogil:
-    """Put a set from which members were removed back into its object, or delete it."""
+    """Put a set from which n members were removed back into its object, or delete it."""
     set_store(o, s)
-    key_changed(c, key, NOTIFY_SET, event)
+    key_changed_n(c, key, NOTIFY_SET, event, n)
     if set_len(s) == 0:
-        db_unlink(c.db, key)
+        db_delete(c.db, key)
         key_changed(c, key, NOTIFY_GENERIC, b"del")
 
 
@@ -190,8 +194,7 @@ cdef api void cmd_sadd(client_t *c) noexcept nogil:
     else:
         db_set_pointer(c.db, &key, OBJ_SET, s.enc, s.value, DB_NO_TTL)
     if added:
-        key_changed(c, &key, NOTIFY_SET, b"sadd")
-        mark_dirty(c, added - 1)
+        key_changed_n(c, &key, NOTIFY_SET, b"sadd", added)
     reply_int(c, added)
 
 
@@ -216,8 +219,7 @@ cdef api void cmd_srem(client_t *c) noexcept nogil:
             if set_len(s) == 0:
                 break
     if removed:
-        _put_back(c, &key, o, s, b"srem")
-        mark_dirty(c, removed - 1)
+        _put_back(c, &key, o, s, b"srem", removed)
     reply_int(c, removed)
 
 
@@ -244,7 +246,7 @@ cdef api void cmd_smove(client_t *c) noexcept nogil:
     if not set_remove(&s, &m):
         reply_int(c, 0)
         return
-    _put_back(c, &src_key, src, s, b"srem")
+    _put_back(c, &src_key, src, s, b"srem", 1)
     if dst != NULL:
         s = set_of(dst)
     else:
@@ -363,15 +365,13 @@ cdef void _spop_count(client_t *c) noexcept nogil:
     if <size_t>count >= len:
         reply_set(c, len)
         _reply_all(c, s)
-        key_changed(c, &key, NOTIFY_SET, b"spop")
-        db_unlink(c.db, &key)
+        key_changed_n(c, &key, NOTIFY_SET, b"spop", len)
+        db_delete(c.db, &key)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
-        mark_dirty(c, len - 1)
         return
     reply_set(c, count)
     set_pop(&s, count, _rand(c), &c.srv.set_limits, _visit_reply, c)
-    _put_back(c, &key, o, s, b"spop")
-    mark_dirty(c, count - 1)
+    _put_back(c, &key, o, s, b"spop", count)
 
 
 cdef api void cmd_spop(client_t *c) noexcept nogil:
@@ -397,7 +397,7 @@ cdef api void cmd_spop(client_t *c) noexcept nogil:
     set_random(s, _rand(c), &m)
     _reply_member(c, &m)
     set_remove(&s, &m)
-    _put_back(c, &key, o, s, b"spop")
+    _put_back(c, &key, o, s, b"spop", 1)
 
 
 cdef void _repeat_random(client_t *c, set_t s, int64_t count) noexcept nogil:
@@ -566,7 +566,7 @@ cdef void _store_result(
     cdef size_t n = set_len(r.s)
     if n == 0:
         set_free(r.s)
-        if db_unlink(c.db, &key):
+        if db_delete(c.db, &key):
             key_changed(c, &key, NOTIFY_GENERIC, b"del")
     else:
         db_set_pointer(c.db, &key, OBJ_SET, r.s.enc, r.s.value, DB_NO_TTL)

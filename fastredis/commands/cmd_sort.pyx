@@ -60,8 +60,13 @@ from fastredis.datatypes.t_zset cimport (
 from fastredis.ds.listpack cimport LP_INT_BUF
 from fastredis.ds.quicklist cimport QL_TAIL
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
-from fastredis.engine.changed cimport NOTIFY_GENERIC, NOTIFY_LIST, key_changed
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.changed cimport (
+    NOTIFY_GENERIC,
+    NOTIFY_LIST,
+    key_changed,
+    key_changed_n,
+)
+from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport ERR_SYNTAX, ERR_WRONG_TYPE
 from fastredis.engine.reply cimport (
     reply_array,
@@ -388,8 +393,7 @@ cdef void _store_items(
             value = sort_value(result, i)
             list_grow(o, &c.srv.list_limits, value.len, 1)
             list_push(o, value.ptr, value.len, QL_TAIL)
-        key_changed(c, &key, NOTIFY_LIST, b"sortstore")
-        mark_dirty(c, result.count - 1)
+        key_changed_n(c, &key, NOTIFY_LIST, b"sortstore", result.count)
     elif db_delete(c.db, &key):
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
     reply_int(c, <int64_t>result.count)

@@ -83,9 +83,9 @@ from fastredis.keyspace.db cimport (
     db_find_read,
     db_find_write,
     db_persist,
+    db_remove,
     db_set_bytes,
     db_set_expire,
-    db_unlink,
     dbkey_t,
 )
 from fastredis.keyspace.obj cimport OBJ_STRING, obj_t, obj_type
@@ -308,10 +308,7 @@ cdef api void cmd_delex(client_t *c) noexcept nogil:
         if not _matches(o, condition, &c.argv[3]):
             reply_int(c, 0)
             return
-    if c.srv.is_lazy_user_del:
-        db_unlink(c.db, &key)
-    else:
-        db_delete(c.db, &key)
+    db_remove(c.db, &key, c.srv.is_lazy_user_del)
     key_changed(c, &key, NOTIFY_GENERIC, b"del")
     reply_int(c, 1)
 
@@ -334,7 +331,7 @@ cdef inline void _store(
 
 cdef void _store_expired(client_t *c, const dbkey_t *key) noexcept nogil:
     """Let go a key whose new value has expired already; the events tell both."""
-    if not db_unlink(c.db, key):
+    if not db_delete(c.db, key):
         key_event(c, key, NOTIFY_NEW, b"new")
     key_changed(c, key, NOTIFY_STRING, b"set")
     key_event(c, key, NOTIFY_GENERIC, b"expire")

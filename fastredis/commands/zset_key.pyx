@@ -19,7 +19,6 @@ from fastredis.keyspace.db cimport (
     db_find_read,
     db_find_write,
     db_set_pointer,
-    db_unlink,
 )
 from fastredis.keyspace.obj cimport OBJ_ZSET
 
@@ -74,6 +73,6 @@ cdef size_t zset_store(
         return n
     if z.ptr != NULL:
         zset_free(z)
-    if db_unlink(c.db, key):
+    if db_delete(c.db, key):
         key_changed(c, key, NOTIFY_GENERIC, b"del")
     return 0

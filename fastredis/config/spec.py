@@ -322,7 +322,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     number("active-expire-effort", 1, 1, 10),
     flag("lazyfree-lazy-eviction", False),
     flag("lazyfree-lazy-expire", False, BUILT),
-    flag("lazyfree-lazy-server-del", False),
+    flag("lazyfree-lazy-server-del", False, BUILT),
     flag("lazyfree-lazy-user-del", False, BUILT),
     flag("lazyfree-lazy-user-flush", False, BUILT),
     number("hash-max-listpack-entries", 512, 0, LONG_MAX, BUILT,

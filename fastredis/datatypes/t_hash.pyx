@@ -41,9 +41,10 @@ from fastredis.datatypes.hash_fields cimport (
 from fastredis.ds.hashtable cimport (
     HT_BUCKET_ENTRIES,
     ht_bucket_t,
-    ht_index,
+    ht_guess,
     ht_main_bucket,
     ht_prefetch,
+    ht_prefetch_bucket,
     ht_random,
     ht_scan,
     ht_t,
@@ -84,9 +85,11 @@ from fastredis.keyspace.obj cimport (
     OBJ_HASH,
     OBJ_NO_EXPIRE,
     obj_enc,
+    obj_lookup_t,
     obj_ops_set,
     obj_ops_t,
     obj_pointer,
+    obj_prefetch_set,
     obj_set_enc,
     obj_set_pointer,
     obj_subexpire_init,
@@ -102,6 +105,7 @@ cdef enum:
     SPARSE = 3
     SEEN_MIN = 16
     PREFETCH_MIN_BUCKETS = 1024
+    ENTRY_TYPICAL = 32          # bytes of a field and its value
 
 # A listpack whose entries come in threes, and its earliest time.
 cdef struct listpack_ex_t:
@@ -420,7 +424,7 @@ cdef void hash_prefetch(const obj_t *o, const char *field, size_t n) noexcept no
     if obj_enc(o) == OBJ_ENC_TABLE:
         t = _fields(o).table
         if t.nbuckets >= PREFETCH_MIN_BUCKETS:
-            ht_prefetch(ht_main_bucket(t, ht_index(t, keyhash(field, n))))
+            ht_prefetch_bucket(t, keyhash(field, n))
 
 
 # --- Random fields ----------------------------------------------------------------
@@ -815,6 +819,24 @@ cdef void hash_check(const obj_t *o) noexcept nogil:
         fr_assert(next_ms == x.sub.next_ms)
 
 
+cdef bint _prefetch(int enc, const void *value, obj_lookup_t *l) noexcept nogil:
+    """Load a field's bucket, then its entry; a listpack at once."""
+    cdef const ht_t *t
+    if enc != OBJ_ENC_TABLE:
+        ht_prefetch(value)
+        return False
+    t = (<const fields_t *>value).table
+    if l.stage == 0:
+        l.hash = keyhash(l.member, l.len)
+        ht_prefetch_bucket(t, l.hash)
+        return True
+    l.entry = ht_guess(t, l.hash)
+    if l.entry != NULL:
+        ht_prefetch(l.entry)
+        ht_prefetch(<const char *>l.entry + ENTRY_TYPICAL)   # perhaps another line
+    return False
+
+
 cdef obj_ops_t _ops
 _ops.free = _free
 _ops.copy = _copy
@@ -822,6 +844,7 @@ _ops.nbytes = _nbytes
 _ops.effort = _effort
 _ops.encoding = _encoding
 obj_ops_set(OBJ_HASH, &_ops)
+obj_prefetch_set(OBJ_HASH, _prefetch)
 
 cdef obj_subexpire_ops_t _sub_ops
 _sub_ops.state = _sub

@@ -38,7 +38,7 @@ from fastredis.ds.hashtable cimport (
     HT_BUCKET_ENTRIES,
     ht_check,
     ht_free,
-    ht_index,
+    ht_guess,
     ht_insert,
     ht_locate_by,
     ht_main_bucket,
@@ -46,6 +46,7 @@ from fastredis.ds.hashtable cimport (
     ht_new,
     ht_pos_t,
     ht_prefetch,
+    ht_prefetch_bucket,
     ht_random,
     ht_remove_at,
     ht_reserve,
@@ -89,14 +90,22 @@ from fastredis.ds.listpack cimport (
     lp_shrink,
     lp_value_t,
 )
-from fastredis.ds.tagstr cimport tstr_bytes, tstr_free, tstr_nbytes, tstr_new
+from fastredis.ds.tagstr cimport (
+    tstr_block,
+    tstr_bytes,
+    tstr_free,
+    tstr_nbytes,
+    tstr_new,
+)
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_INTSET,
     OBJ_ENC_LISTPACK,
     OBJ_ENC_TABLE,
     OBJ_SET,
+    obj_lookup_t,
     obj_ops_set,
     obj_ops_t,
+    obj_prefetch_set,
     obj_set_pointer,
 )
 from libc.stdint cimport uint32_t
@@ -292,8 +301,7 @@ cdef bint set_has(set_t s, member_t *m) noexcept nogil:
 cdef void set_prefetch(set_t s, member_t *m) noexcept nogil:
     """Load the bucket that a look-up of m will read."""
     if s.enc == OBJ_ENC_TABLE:
-        ht_prefetch(ht_main_bucket(
-            _table(s), ht_index(_table(s), member_hash(m))))
+        ht_prefetch_bucket(_table(s), member_hash(m))
 
 
 cdef inline void _prefetch_entries(const ht_t *t, size_t index) noexcept nogil:
@@ -832,6 +840,22 @@ cdef const char *_ops_encoding(int enc, const void *value) noexcept nogil:
     return b"listpack" if enc == OBJ_ENC_LISTPACK else b"hashtable"
 
 
+cdef bint _ops_prefetch(int enc, const void *value, obj_lookup_t *l) noexcept nogil:
+    """Load a member's bucket, then its entry; a small set at once."""
+    cdef const ht_t *t = <const ht_t *>value
+    if enc != OBJ_ENC_TABLE:
+        ht_prefetch(value)
+        return False
+    if l.stage == 0:
+        l.hash = keyhash(l.member, l.len)
+        ht_prefetch_bucket(t, l.hash)
+        return True
+    l.entry = ht_guess(t, l.hash)
+    if l.entry != NULL:
+        ht_prefetch(tstr_block(<void *>l.entry))
+    return False
+
+
 cdef obj_ops_t _ops
 _ops.free = _ops_free
 _ops.copy = _ops_copy
@@ -839,6 +863,7 @@ _ops.nbytes = _ops_nbytes
 _ops.effort = _ops_effort
 _ops.encoding = _ops_encoding
 obj_ops_set(OBJ_SET, &_ops)
+obj_prefetch_set(OBJ_SET, _ops_prefetch)
 
 
 # --- Debug ------------------------------------------------------------------------

@@ -57,6 +57,7 @@ from fastredis.ds.bptree cimport (
     bpt_leaf_t,
     bpt_nbytes,
     bpt_next,
+    bpt_prefetch,
     bpt_prev,
     bpt_rank,
     bpt_remove,
@@ -67,12 +68,14 @@ from fastredis.ds.bptree cimport (
 from fastredis.ds.hashtable cimport (
     ht_check,
     ht_free,
+    ht_guess,
     ht_insert,
     ht_locate_by,
     ht_nbytes,
     ht_new,
     ht_pos_t,
     ht_prefetch,
+    ht_prefetch_bucket,
     ht_remove_at,
     ht_scan,
     ht_unpack,
@@ -105,8 +108,10 @@ from fastredis.ds.listpack cimport (
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_LISTPACK,
     OBJ_ENC_TREE,
+    obj_lookup_t,
     obj_ops_set,
     obj_ops_t,
+    obj_prefetch_set,
 )
 from libc.math cimport isnan
 from libc.stdint cimport int64_t, uint32_t
@@ -790,6 +795,26 @@ cdef const char *_encoding(int enc, const void *value) noexcept nogil:
     return b"listpack" if enc == OBJ_ENC_LISTPACK else b"skiplist"
 
 
+cdef bint _prefetch_member(int enc, const void *value, obj_lookup_t *l) noexcept nogil:
+    """Load a member's bucket, then its element, then its leaf; a listpack at once."""
+    cdef const zset_tree_t *t = <const zset_tree_t *>value
+    if enc != OBJ_ENC_TREE:
+        ht_prefetch(value)
+        return False
+    if l.stage == 0:
+        l.hash = keyhash(l.member, l.len)
+        ht_prefetch_bucket(t.members, l.hash)
+        return True
+    if l.stage == 1:
+        l.entry = ht_guess(t.members, l.hash)
+        if l.entry == NULL:
+            return False
+        ht_prefetch(l.entry)
+        return l.is_ranked
+    bpt_prefetch(&t.tree, <const bpt_elem_t *>l.entry)
+    return False
+
+
 cdef void _register() noexcept nogil:
     cdef obj_ops_t ops
     ops.free = _free
@@ -798,6 +823,7 @@ cdef void _register() noexcept nogil:
     ops.effort = _effort
     ops.encoding = _encoding
     obj_ops_set(OBJ_ZSET, &ops)
+    obj_prefetch_set(OBJ_ZSET, _prefetch_member)
 
 
 _register()

@@ -67,6 +67,8 @@ cdef size_t bpt_count_below(
 ) noexcept nogil
 # e: in the tree
 cdef size_t bpt_rank(const bpt_t *t, const bpt_elem_t *e) noexcept nogil
+# have the leaf loaded in which e is, or would be
+cdef void bpt_prefetch(const bpt_t *t, const bpt_elem_t *e) noexcept nogil
 # leaf NULL if rank is not below t.len
 cdef bpt_pos_t bpt_at(const bpt_t *t, size_t rank) noexcept nogil
 
@@ -91,6 +93,7 @@ cdef extern from *:
     #define FASTREDIS_BPT_H
     #include <stdint.h>
     #include <string.h>
+    #define bpt_prefetch_line(p) __builtin_prefetch(p)
     static inline void *bpt_unpack(const uint8_t *p) {
         uint64_t v = 0;
         memcpy(&v, p, 6);
@@ -109,6 +112,7 @@ cdef extern from *:
     }
     #endif
     """
+    void bpt_prefetch_line(const void *p) noexcept nogil
     void *bpt_unpack(const uint8_t *p) noexcept nogil
     void bpt_pack(uint8_t *p, const void *e) noexcept nogil
     uint64_t bpt_key(double score) noexcept nogil

@@ -38,6 +38,8 @@ from libc.string cimport memcmp, memcpy, memmove
 
 cdef enum:
     LEAF_BYTES = 1024
+    LEAF_SEARCHED = 424         # of a leaf, those before ptrs
+    LINE_BYTES = 64
     # 64**11 elements: more than memory
     HEIGHT_MAX = 12
     # A neighbour takes entries of a full leaf if it has this much room; with less, the
@@ -164,19 +166,51 @@ cdef void bpt_clear(bpt_t *t) noexcept nogil:
 # --- Search -----------------------------------------------------------------------
 
 
+cdef extern from *:
+    """
+    /* Both without a branch that depends on the keys: a mispredicted one would cost as
+       much as the search. The first is for 64 keys in order, six steps; the second
+       looks at all, several at a time. */
+    static inline uint32_t bpt_below64(const uint64_t *v, uint32_t n, uint64_t key) {
+        const uint64_t *base = v;
+        if (n == 0) return 0;
+        while (n > 1) {
+            uint32_t half = n >> 1;
+            base += half & -(uint32_t)(base[half - 1] < key);
+            n -= half;
+        }
+        return (uint32_t)(base - v) + (base[0] < key);
+    }
+    static inline uint32_t bpt_below32(const uint32_t *v, uint32_t n, uint32_t prefix) {
+        uint32_t total = 0;
+        for (uint32_t i = 0; i < n; i++) total += v[i] < prefix;
+        return total;
+    }
+    static inline uint32_t bpt_equal32(const uint32_t *v, uint32_t n, uint32_t prefix) {
+        uint32_t total = 0;
+        for (uint32_t i = 0; i < n; i++) total += v[i] == prefix;
+        return total;
+    }
+    """
+    uint32_t bpt_below64(const uint64_t *v, uint32_t n, uint64_t key) noexcept nogil
+    uint32_t bpt_below32(const uint32_t *v, uint32_t n, uint32_t prefix) noexcept nogil
+    uint32_t bpt_equal32(const uint32_t *v, uint32_t n, uint32_t prefix) noexcept nogil
+
+
 cdef inline uint32_t _search_inner(
     const inner_t *node, const probe_t *probe
 ) noexcept nogil:
     """Return the last child whose smallest element is below the border, or 0."""
     cdef uint32_t low = 1, high = node.n, mid
-    cdef bint below
+    if probe.border < BPT_BEFORE_MEMBER:
+        # only among equal scores members decide; of different scores that is one
+        low += bpt_below64(&node.keys[1], node.n - 1, probe.key)
+        high = low
+        while high < node.n and node.keys[high] == probe.key:
+            high += 1
     while low < high:
         mid = (low + high) // 2
-        if probe.border < BPT_BEFORE_MEMBER and node.keys[mid] != probe.key:
-            below = node.keys[mid] < probe.key
-        else:
-            below = _is_below(node.firsts[mid], probe)
-        if below:
+        if _is_below(node.firsts[mid], probe):
             low = mid + 1
         else:
             high = mid
@@ -192,14 +226,17 @@ cdef inline uint32_t _search_leaf(
     cdef const bpt_elem_t *e
     cdef uint64_t key
     cdef bint below
+    if probe.border < BPT_BEFORE_MEMBER:
+        low = bpt_below32(leaf.prefixes, leaf.n, prefix)
+        if low == leaf.n or leaf.prefixes[low] != prefix:
+            return low
+        high = low + bpt_equal32(&leaf.prefixes[low], leaf.n - low, prefix)
     while low < high:
         mid = (low + high) // 2
+        e = <bpt_elem_t *>bpt_unpack(leaf.ptrs[mid])
         if probe.border >= BPT_BEFORE_MEMBER:
-            below = _is_below(<bpt_elem_t *>bpt_unpack(leaf.ptrs[mid]), probe)
-        elif leaf.prefixes[mid] != prefix:
-            below = leaf.prefixes[mid] < prefix
+            below = _is_below(e, probe)
         else:
-            e = <bpt_elem_t *>bpt_unpack(leaf.ptrs[mid])
             key = bpt_key(e.score)
             below = key < probe.key if key != probe.key else _is_below(e, probe)
         if below:
@@ -289,6 +326,19 @@ cdef size_t bpt_rank(const bpt_t *t, const bpt_elem_t *e) noexcept nogil:
     """Return the rank of an element of the tree."""
     cdef probe_t probe = _probe_of(e)
     return _count_below(t, &probe)
+
+
+cdef void bpt_prefetch(const bpt_t *t, const bpt_elem_t *e) noexcept nogil:
+    """Find a leaf by the inner nodes, which are few, and have its prefixes loaded."""
+    cdef probe_t probe = _probe_of(e)
+    cdef void *node = t.root
+    cdef size_t i = 0
+    cdef int _level
+    for _level in range(t.height):
+        node = (<inner_t *>node).children[_search_inner(<inner_t *>node, &probe)]
+    while i < LEAF_SEARCHED:
+        bpt_prefetch_line(<const char *>node + i)
+        i += LINE_BYTES
 
 
 cdef bpt_pos_t bpt_at(const bpt_t *t, size_t rank) noexcept nogil:
@@ -708,6 +758,24 @@ cdef bpt_elem_t *bpt_remove_at(bpt_t *t, size_t rank) noexcept nogil:
     return _remove(t, &path)
 
 
+cdef inline bint _is_between(
+    const bpt_leaf_t *leaf, uint32_t i, uint64_t key
+) noexcept nogil:
+    """Return whether a key is between those of the neighbours of entry i.
+
+    They themselves are looked at only if their prefixes do not decide.
+    """
+    cdef uint32_t prefix = <uint32_t>(key >> 32)
+    cdef uint32_t left = leaf.prefixes[i - 1], right = leaf.prefixes[i + 1]
+    if left > prefix or prefix > right:
+        return False
+    if left == prefix and bpt_key(
+            (<bpt_elem_t *>bpt_unpack(leaf.ptrs[i - 1])).score) >= key:
+        return False
+    return prefix != right or bpt_key(
+        (<bpt_elem_t *>bpt_unpack(leaf.ptrs[i + 1])).score) > key
+
+
 cdef void bpt_rescore(bpt_t *t, bpt_elem_t *e, double score) noexcept nogil:
     """Give an element another score; it stays where it is if its neighbours allow."""
     cdef uint64_t key = bpt_key(score)
@@ -717,9 +785,7 @@ cdef void bpt_rescore(bpt_t *t, bpt_elem_t *e, double score) noexcept nogil:
     _descend_to(t, e, &path)
     leaf = path.leaf
     i = path.index
-    if (i > 0 and i + 1 < leaf.n
-            and bpt_key((<bpt_elem_t *>bpt_unpack(leaf.ptrs[i - 1])).score) < key
-            and key < bpt_key((<bpt_elem_t *>bpt_unpack(leaf.ptrs[i + 1])).score)):
+    if i > 0 and i + 1 < leaf.n and _is_between(leaf, i, key):
         e.score = score
         _leaf_set(leaf, i, e)
         return

@@ -84,6 +84,20 @@ cdef inline ht_bucket_t *ht_main_bucket(const ht_t *t, size_t index) noexcept no
     """Return a main bucket by its number."""
     return t.segments[index >> HT_SEGMENT_BITS] + (index & (HT_SEGMENT_BUCKETS - 1))
 
+cdef inline void ht_prefetch_bucket(const ht_t *t, uint64_t hash) noexcept nogil:
+    """Have the main bucket of a hash loaded."""
+    ht_prefetch(ht_main_bucket(t, ht_index(t, hash)))
+
+cdef inline void *ht_guess(const ht_t *t, uint64_t hash) noexcept nogil:
+    """Return an entry that is likely to have this hash, unread; or NULL.
+
+    It is the first one in the main bucket whose tag agrees: another one's tag does so
+    in one of 40 cases, and an entry in an overflow bucket is not found.
+    """
+    cdef ht_bucket_t *b = ht_main_bucket(t, ht_index(t, hash))
+    cdef unsigned int m = ht_match(b, ht_tag(hash))
+    return ht_unpack(b.ptrs[ht_lowest(m)]) if m else NULL
+
 cdef inline ht_pos_t ht_locate_by(
     const ht_t *t, ht_key_fn key_of, const char *key, size_t nbytes, uint64_t hash
 ) noexcept nogil:

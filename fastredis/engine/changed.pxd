@@ -3,7 +3,7 @@
 from fastredis.core.status cimport fr_unlikely
 from fastredis.engine.client cimport client_t, server_t
 from fastredis.keyspace.db cimport db_t, dbkey_t
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 # Classes of events, as the letters of notify-keyspace-events name them.
 cdef enum:
@@ -29,6 +29,15 @@ cdef inline void key_changed(
 ) noexcept nogil:
     """Count the change and tell whoever wants to know."""
     c.srv.dirty += 1
+    if fr_unlikely(c.srv.change_hooks):
+        key_tell(c.srv, c.db, key, event_class, event)
+
+# the same for n changes: elements pushed, members removed
+cdef inline void key_changed_n(
+    client_t *c, const dbkey_t *key, int event_class, const char *event, uint64_t n
+) noexcept nogil:
+    """Count the changes and tell whoever wants to know."""
+    c.srv.dirty += n
     if fr_unlikely(c.srv.change_hooks):
         key_tell(c.srv, c.db, key, event_class, event)
 

@@ -23,7 +23,6 @@ cdef enum:
     CLIENT_FAKE = 1 << 8                # no connection: Server.client, ctx.call
     CLIENT_IN_WRITE_LIST = 1 << 9
     CLIENT_WANT_WRITE = 1 << 10         # the socket was full: waits until it drains
-    CLIENT_PROTOCOL_ERROR = 1 << 11
     CLIENT_TRANSPORT = 1 << 12          # on a uvloop transport, not on the epoll set
     CLIENT_BLOCKED = 1 << 13            # waits for keys; its input is only kept
     CLIENT_UNBLOCKED = 1 << 14          # in srv.unblocked
@@ -44,9 +43,7 @@ cdef enum:
     CHANGE_EVENTS = 1 << 2              # notify-keyspace-events is not empty
 
     # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..25)
-    CMD_READONLY = 1 << 0
     CMD_WRITE = 1 << 1
-    CMD_DENYOOM = 1 << 2
     CMD_ADMIN = 1 << 3
     CMD_LOADING = 1 << 7                # allowed while the data set loads
     CMD_SKIP_MONITOR = 1 << 9
@@ -91,6 +88,8 @@ cdef struct cmd_t:
     int arity                           # counts the name; negative: at least
     uint32_t flags
     int first_key, last_key, key_step   # 0: no keys
+    int member                          # argument that is looked for ahead; 0: none
+    bint is_ranked                      # ... and its place in the order, too
     cmd_fn fn
     PyObject *python                    # the handler of a CMD_PYTHON command
     cmd_t **subcommands                 # NULL-terminated, or NULL

@@ -6,11 +6,12 @@ r"""From bytes to executed commands: one batch after the other.
     | GET a      | SET b 1    | GET c      | GE       rest: kept by the caller
     +------------+------------+------------+--------
      1. parse each, find its command, hash its first key, prefetch the bucket
-     2. for each: prefetch the object that the bucket names
+     2. for each: prefetch the object that the bucket names; then, in the value, step by
+        step what a look-up of the member named will read
      3. for each: check, execute, count; replies are appended to c.out
 
-With a million keys nearly all of a command's time is two cache misses; the three passes
-let the misses of a whole batch overlap. A batch ends after BATCH_MAX requests, so that
+With a million keys nearly all of a command's time is two cache misses, and so it is
+with a hash of a million fields; the passes let the misses of a whole batch overlap. A batch ends after BATCH_MAX requests, so that
 what was prefetched is still there. What is read into a batch is only executed while
 the client lives: a request may close it, or change how the next ones are to be parsed
 (authentication lifts the parser's limits, so a batch is one request before it).
@@ -40,7 +41,6 @@ from fastredis.engine.client cimport (
     CLIENT_MULTI,
     CLIENT_IMPORT_SOURCE,
     CLIENT_NO_TOUCH,
-    CLIENT_PROTOCOL_ERROR,
     CLIENT_PUBSUB,
     CLIENT_REPLY_OFF,
     CLIENT_REPLY_SKIP,
@@ -98,7 +98,13 @@ from fastredis.engine.reply cimport (
 from fastredis.engine.spikes cimport spike_add
 from fastredis.engine.stats cimport latency_record
 from fastredis.engine.table cimport cmd_find, cmd_find_sub, cmd_table_t
-from fastredis.keyspace.db cimport db_prefetch_bucket, db_prefetch_object
+from fastredis.keyspace.db cimport (
+    db_guess,
+    db_prefetch_bucket,
+    db_prefetch_object,
+    db_t,
+)
+from fastredis.keyspace.obj cimport obj_lookup_t, obj_prefetch, obj_t
 from fastredis.resp.parser cimport (
     PARSE_ERROR,
     PARSE_MORE,
@@ -143,6 +149,8 @@ cdef struct request_t:
     size_t end                      # bytes of the buffer up to its end
     uint64_t hash                   # of its first key
     bint has_key
+    const obj_t *value              # in which its member is looked for ahead, or NULL
+    obj_lookup_t lookup
 
 
 # --- Execute one request ----------------------------------------------------------
@@ -488,6 +496,44 @@ cdef inline void _prepare(client_t *c, argv_t *argv, request_t *r) noexcept nogi
         db_prefetch_bucket(c.db, r.hash)
 
 
+cdef void _prefetch_members(
+    db_t *db, const argv_t *argv, request_t *batch, int n
+) noexcept nogil:
+    """Have what look-ups of members will read loaded, step by step.
+
+    Nothing is executed meanwhile, so that all values stay where they are.
+    """
+    cdef const obj_t *o = NULL
+    cdef const slice_t *a
+    cdef request_t *r
+    cdef uint64_t hash = 0
+    cdef int left = 0, i
+    for i in range(n):
+        r = &batch[i]
+        r.value = NULL
+        if not r.has_key or r.cmd.member == 0 or r.cmd.member >= <int>r.argc:
+            continue
+        if o == NULL or r.hash != hash:
+            hash = r.hash
+            o = db_guess(db, hash)
+            if o == NULL:
+                continue
+        a = argv.args + r.first + r.cmd.member
+        r.lookup.member = a.ptr
+        r.lookup.len = a.len
+        r.lookup.is_ranked = r.cmd.is_ranked
+        r.lookup.stage = 0
+        if obj_prefetch(o, &r.lookup):
+            r.value = o
+            left += 1
+    while left:
+        for i in range(n):
+            r = &batch[i]
+            if r.value != NULL and not obj_prefetch(r.value, &r.lookup):
+                r.value = NULL
+                left -= 1
+
+
 cdef void _fail(client_t *c, const char *what) noexcept nogil:
     """Reply a protocol error; the client is closed when that has been sent."""
     cdef char[128] text
@@ -496,7 +542,7 @@ cdef void _fail(client_t *c, const char *what) noexcept nogil:
         n = snprintf(text, sizeof(text), b"ERR Protocol error: %s", what)
         reply_error_len(c, text, n)
     c.srv.stats.protocol_errors += 1
-    c.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_PROTOCOL_ERROR
+    c.flags |= CLIENT_CLOSE_AFTER_REPLY
 
 
 cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
@@ -547,6 +593,7 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             for i in range(n):
                 if batch[i].has_key:
                     db_prefetch_object(c.db, batch[i].hash)
+            _prefetch_members(c.db, argv, batch, n)
         # --- 3: execute
         now = clock_cycles()
         for i in range(n):

@@ -276,6 +276,8 @@ cdef class Engine:
             self.srv.is_lazy_user_del = value
         elif name == "lazyfree-lazy-user-flush":
             self.srv.is_lazy_user_flush = value
+        elif name == "lazyfree-lazy-server-del":
+            self.srv.ks.is_lazy_server_del = value
         elif name == "lazyfree-lazy-expire":
             self.srv.ks.is_lazy_expire = value
         elif name == "maxmemory-policy":

@@ -188,6 +188,8 @@ cdef class CommandTable:
         cmd.first_key = bound.first_key
         cmd.last_key = bound.last_key
         cmd.key_step = bound.key_step
+        cmd.member = bound.spec.member
+        cmd.is_ranked = bound.spec.ranked
         cmd.secrets = _SECRETS.get(name, SECRETS_NONE)
         if bound.handler is None:
             cmd.fn = NULL

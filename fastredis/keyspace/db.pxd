@@ -63,7 +63,10 @@ cdef struct keyspace_t:
     uint32_t lru_clock      # 24 bits, seconds
     bint is_active_expire   # DEBUG SET-ACTIVE-EXPIRE
     bint is_expire_paused   # keys whose time is over look absent, but stay
-    bint is_lazy_expire     # free expired values on the other thread
+    # whether a large value of a key that expires, or is overwritten, is freed as
+    # UNLINK does: any number of allocations, and counted
+    bint is_lazy_expire
+    bint is_lazy_server_del
     bint is_no_touch        # reads leave the access time alone
     bint is_lfu             # ... which is a frequency instead: see lfu.pyx
     bint is_expired_shown   # a client in import mode sees keys whose time is over
@@ -107,6 +110,8 @@ cdef db_state_t db_state(const db_t *db, const dbkey_t *key) noexcept nogil
 # bring the key's cache lines near: bucket first, then the object
 cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil
 cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil
+# the object that has the key's tag in its bucket: very likely the key's, if it is there
+cdef const obj_t *db_guess(const db_t *db, uint64_t hash) noexcept nogil
 
 # --- Set: replaces whatever was there. expire_ms: a time, DB_NO_TTL or DB_KEEP_TTL.
 # bytes are copied; canonical integers are stored as such
@@ -132,10 +137,11 @@ cdef obj_t *db_set_pointer(
     int64_t expire_ms
 ) noexcept nogil
 
-# --- Delete. True: it was there.
+# --- Delete. True: it was there. No large value is freed here, whatever is_lazy says.
+# is_lazy: free it as UNLINK does, see keyspace_t
+cdef bint db_remove(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil
+# as a part of what another command does
 cdef bint db_delete(db_t *db, const dbkey_t *key) noexcept nogil
-# value freed on the other thread if it is large
-cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil
 # returns how many keys there were
 cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil
 

@@ -30,24 +30,20 @@ from fastredis.core.mem cimport zcalloc, zfree, zmalloc
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK, fr_assert, fr_likely, fr_unlikely
 from fastredis.ds.hashtable cimport (
-    ht_bucket_t,
     ht_check,
     ht_free,
-    ht_index,
+    ht_guess,
     ht_insert,
     ht_locate_by,
-    ht_lowest,
-    ht_main_bucket,
-    ht_match,
     ht_new,
     ht_pos_t,
     ht_prefetch,
+    ht_prefetch_bucket,
     ht_random,
     ht_remove_at,
     ht_replace,
     ht_reserve,
     ht_scan,
-    ht_tag,
     ht_unpack,
     ht_visit_hash40,
     ht_walk,
@@ -121,6 +117,10 @@ cdef enum:
     INT_DIGITS_MAX = 20
     PREFETCH_MIN_BUCKETS = 1024  # 64 KB, and ten times as much in objects
     LAZY_EFFORT = 64            # values of more allocations are freed on the thread
+    # ... whatever the configuration says: 0.2 ms, and far more than waking the thread
+    # costs. So are longer strings: their pages are given back one by one.
+    MAIN_EFFORT = 2048
+    MAIN_NBYTES = 1 << 23
     FIELDS_STEP = 128           # fields deleted between looks at the clock
 
 cdef extern from *:
@@ -489,14 +489,24 @@ cdef void _free_obj(void *o) noexcept nogil:
 
 
 cdef void _dispose(obj_t *o, bint is_lazy) noexcept nogil:
-    """Free an object that is in no table any more."""
-    cdef size_t effort
-    if is_lazy:
-        effort = obj_effort(o)
-        if effort > LAZY_EFFORT:
-            lazyfree_submit(_free_obj, o, 1)
-            return
-    obj_free(o)
+    """Free an object that is in no table any more.
+
+    A large value goes to the other thread, as nothing else may wait for it to be freed;
+    is_lazy: a not so small one, too, and INFO counts it.
+    """
+    cdef size_t effort = obj_effort(o)
+    if is_lazy and effort > LAZY_EFFORT:
+        lazyfree_submit(_free_obj, o, 1)
+    elif fr_unlikely(effort > MAIN_EFFORT or _is_huge_string(o)):
+        lazyfree_submit(_free_obj, o, 0)
+    else:
+        obj_free(o)
+
+
+cdef inline bint _is_huge_string(const obj_t *o) noexcept nogil:
+    """Return whether giving the memory back to the system takes long."""
+    return o.kind == (OBJ_STRING | OBJ_ENC_BLOB << 4) \
+        and (<blob_t *>obj_pointer(o)).len > MAIN_NBYTES
 
 
 cdef void _expire_now(db_t *db, const dbkey_t *key) noexcept nogil:
@@ -567,19 +577,21 @@ cdef db_state_t db_state(const db_t *db, const dbkey_t *key) noexcept nogil:
 cdef void db_prefetch_bucket(const db_t *db, uint64_t hash) noexcept nogil:
     """Have the key's bucket loaded, unless the table is in the cache anyway."""
     if db.keys.nbuckets >= PREFETCH_MIN_BUCKETS:
-        ht_prefetch(ht_main_bucket(db.keys, ht_index(db.keys, hash)))
+        ht_prefetch_bucket(db.keys, hash)
 
 
 cdef void db_prefetch_object(const db_t *db, uint64_t hash) noexcept nogil:
     """Have the object loaded that has the key's tag in its bucket."""
-    cdef ht_bucket_t *b
-    cdef unsigned int m
-    if db.keys.nbuckets < PREFETCH_MIN_BUCKETS:
-        return
-    b = ht_main_bucket(db.keys, ht_index(db.keys, hash))
-    m = ht_match(b, ht_tag(hash))
-    if m:
-        ht_prefetch(ht_unpack(b.ptrs[ht_lowest(m)]))
+    cdef const obj_t *o
+    if db.keys.nbuckets >= PREFETCH_MIN_BUCKETS:
+        o = db_guess(db, hash)
+        if o != NULL:
+            ht_prefetch(o)
+
+
+cdef const obj_t *db_guess(const db_t *db, uint64_t hash) noexcept nogil:
+    """Return the object that has the key's tag in its bucket, or NULL."""
+    return <const obj_t *>ht_guess(db.keys, hash)
 
 
 # --- Set --------------------------------------------------------------------------
@@ -600,7 +612,7 @@ cdef obj_t *_put(
         o.flags |= old.flags & (OBJ_F_LAG | OBJ_F_WHEEL)
         ht_replace(pos, o)
         _forget_fields(db, old)
-        _dispose(old, True)
+        _dispose(old, db.ks.is_lazy_server_del)
     if before != after:
         _expire_changed(db, o, key.hash, before, after)
     if obj_type(o) != OBJ_STRING:
@@ -711,7 +723,8 @@ cdef obj_t *db_set_blob(
     cdef int64_t after = _expire_after(db, key, before, expire_ms)
     cdef uint32_t used = 0 if old == NULL else obj_lru(old)
     cdef bint is_there = old != NULL
-    if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_BLOB << 4):
+    if old != NULL and old.kind == (OBJ_STRING | OBJ_ENC_BLOB << 4) \
+            and not _is_huge_string(old):
         blob_release(<blob_t *>obj_pointer(old))
         obj_set_pointer(old, value)
         old.flags |= OBJ_F_RAW
@@ -732,7 +745,7 @@ cdef bint db_add(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
     cdef int64_t when
     if pos.bucket != NULL:
         return False
-    obj_set_lru(o, db.ks.lru_clock)
+    _start_use(db, o, NULL)
     ht_insert(db.keys, o, key.hash)
     when = obj_expire_ms(o)
     if when != OBJ_NO_EXPIRE:
@@ -751,7 +764,8 @@ cdef void db_reserve(db_t *db, size_t n) noexcept nogil:
 # --- Delete -----------------------------------------------------------------------
 
 
-cdef bint _delete(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil:
+cdef bint db_remove(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil:
+    """Delete a key; is_lazy: its value is freed on the other thread unless small."""
     cdef ht_pos_t pos = _locate(db, key)
     cdef bint was_expired
     if pos.bucket == NULL:
@@ -764,13 +778,8 @@ cdef bint _delete(db_t *db, const dbkey_t *key, bint is_lazy) noexcept nogil:
 
 
 cdef bint db_delete(db_t *db, const dbkey_t *key) noexcept nogil:
-    """Delete a key and free its value here."""
-    return _delete(db, key, False)
-
-
-cdef bint db_unlink(db_t *db, const dbkey_t *key) noexcept nogil:
-    """Delete a key; a value of many allocations is freed on the other thread."""
-    return _delete(db, key, True)
+    """Delete a key as a part of what another command does."""
+    return db_remove(db, key, db.ks.is_lazy_server_del)
 
 
 cdef size_t db_flush(db_t *db, bint is_async) noexcept nogil:
@@ -848,7 +857,7 @@ cdef void _install(
             if before <= db.ks.now_ms:
                 _count_expired(db, key)
         _forget_fields(db, _old(db, pos))
-        _dispose(_old(db, pos), True)
+        _dispose(_old(db, pos), db.ks.is_lazy_server_del)
         ht_replace(pos, o)
     else:
         ht_insert(db.keys, o, key.hash)

@@ -5,7 +5,9 @@ r"""Lazy freeing: one thread that frees what the main thread has given up.
                             mutex, condition variable
 
 The thread is started by the first job and lives as long as the process; it needs no
-GIL and touches nothing but what it was given.
+GIL and touches nothing but what it was given. A job's weight is what INFO counts of it:
+0 for what the configuration wants freed at once, and what is here only so that nothing
+has to wait for it.
 
 Threads: lazyfree_submit and lazyfree_wait on the main thread, counters on any.
 """

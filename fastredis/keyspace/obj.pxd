@@ -50,6 +50,21 @@ cdef struct obj_t:
     uint8_t key_len         # small header only
     uint8_t value_len       # small header only
 
+# A member or field that will soon be looked for in a value.
+cdef struct obj_lookup_t:
+    const char *member
+    size_t len
+    bint is_ranked          # its place in the order, too
+    int stage               # what has been done for it
+    uint64_t hash           # for the type's own use, as is entry
+    const void *entry
+
+# Have memory loaded that the look-up will read, one step; True: when that is there,
+# there will be more to load.
+ctypedef bint (*obj_prefetch_fn)(
+    int enc, const void *value, obj_lookup_t *l
+) noexcept nogil
+
 # What the layers above give for each type; set by obj_ops_set.
 cdef struct obj_ops_t:
     void (*free)(int enc, void *value) noexcept nogil
@@ -61,6 +76,8 @@ cdef struct obj_ops_t:
     const char *(*encoding)(int enc, const void *value) noexcept nogil
 
 cdef void obj_ops_set(int type, const obj_ops_t *ops) noexcept nogil
+# of types whose members are worth looking for ahead
+cdef void obj_prefetch_set(int type, obj_prefetch_fn fn) noexcept nogil
 
 # Expiries within a value, those of a hash's fields: where the value stands in the
 # wheel of its database. See subexpire.pyx.
@@ -118,6 +135,7 @@ cdef bint obj_overwrite_bytes(obj_t *o, const char *value, size_t nbytes) noexce
 cdef void obj_free(obj_t *o) noexcept nogil
 cdef size_t obj_nbytes(const obj_t *o, size_t samples) noexcept nogil
 cdef size_t obj_effort(const obj_t *o) noexcept nogil
+cdef bint obj_prefetch(const obj_t *o, obj_lookup_t *l) noexcept nogil
 cdef const char *obj_encoding_name(const obj_t *o) noexcept nogil
 cdef const char *obj_type_name(int type) noexcept nogil
 

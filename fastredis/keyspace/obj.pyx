@@ -33,12 +33,19 @@ cdef enum:
 
 cdef obj_ops_t[NTYPES] _ops
 cdef obj_subexpire_ops_t[NTYPES] _subexpire_ops
+cdef obj_prefetch_fn[NTYPES] _prefetch
 
 
 cdef void obj_ops_set(int type, const obj_ops_t *ops) noexcept nogil:
     """Give the operations of a type; done once, when its module is imported."""
     fr_assert(0 < type < NTYPES)
     _ops[type] = ops[0]
+
+
+cdef void obj_prefetch_set(int type, obj_prefetch_fn fn) noexcept nogil:
+    """Say how members of a type's values are looked for ahead."""
+    fr_assert(0 < type < NTYPES)
+    _prefetch[type] = fn
 
 
 cdef void obj_subexpire_ops_set(
@@ -256,6 +263,19 @@ cdef size_t obj_subexpire_due(obj_t *o, int64_t now_ms, size_t budget) noexcept 
 cdef size_t obj_subexpire_len(const obj_t *o) noexcept nogil:
     """Return how many parts such a value has."""
     return _subexpire_ops[obj_type(o)].len(o)
+
+
+# --- Look ahead -------------------------------------------------------------------
+
+
+cdef bint obj_prefetch(const obj_t *o, obj_lookup_t *l) noexcept nogil:
+    """Load some of what a look-up of a member will read; return if there is more."""
+    cdef bint is_more
+    if _prefetch[obj_type(o)] == NULL:
+        return False
+    is_more = _prefetch[obj_type(o)](obj_enc(o), obj_pointer(o), l)
+    l.stage += 1
+    return is_more
 
 
 # --- Describe ---------------------------------------------------------------------

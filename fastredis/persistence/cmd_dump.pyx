@@ -14,9 +14,9 @@ from fastredis.engine.reply cimport (
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport (
     DB_NO_TTL,
+    db_delete,
     db_find_read,
     db_find_write,
-    db_unlink,
     dbkey_t,
 )
 from fastredis.keyspace.lfu cimport LFU_START, lfu_pack
@@ -171,7 +171,7 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
     if found == RDB_READ_EXPIRED or (when != DB_NO_TTL and when <= c.srv.now_ms):
         # what is over is never stored
         obj_free(o)
-        if db_unlink(c.db, &key):
+        if db_delete(c.db, &key):
             key_changed(c, &key, NOTIFY_GENERIC, b"del")
         reply_ok(c)
         return

@@ -53,6 +53,8 @@ GEOADD = Command(
     arity=-5,
     flags=WRITE | DENYOOM,
     keys=one_key("RW UPDATE"),
+    member=4,
+    ranked=True,
     args=[
         key(),
         oneof("condition", token("NX"), token("XX"), optional=True, since="6.2.0"),
@@ -78,6 +80,7 @@ GEODIST = Command(
     arity=-4,
     flags=READONLY,
     keys=one_key("RO ACCESS"),
+    member=2,
     args=[
         key(),
         string("member1"),
@@ -109,6 +112,7 @@ GEOPOS = Command(
     arity=-2,
     flags=READONLY,
     keys=one_key("RO ACCESS"),
+    member=2,
     args=[key(), string("member", optional=True, multiple=True)],
     reply=array("for each member its longitude and latitude, or null"),
     cost="O(m), m = members given",

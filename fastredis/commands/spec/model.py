@@ -501,6 +501,9 @@ class Command:
     acl: category names instead of the one that follows from the group.
     acl_extra: category names besides those that follow from group and flags.
     find_keys: finds the keys where the specifications do not suffice.
+    member: where in argv the first member or field of the first key's value is; it is
+        looked for ahead in pipelines (engine/execute.pyx). 0: there is none.
+    ranked: its place in the order of a sorted set is needed, too.
     module: name of the Python module, for commands that users register.
     """
 
@@ -520,10 +523,12 @@ class Command:
         "history",
         "key_range",
         "keys",
+        "member",
         "module",
         "name",
         "parent",
         "python",
+        "ranked",
         "replaced_by",
         "reply",
         "since",
@@ -555,6 +560,8 @@ class Command:
         acl: str | None = None,
         acl_extra: str = "",
         find_keys: KeyFinder | None = None,
+        member: int = 0,
+        ranked: bool = False,
         deprecated: str | None = None,
         replaced_by: str | None = None,
         syscmd: bool = False,
@@ -581,6 +588,8 @@ class Command:
         self._acl = acl
         self._acl_extra = acl_extra
         self.find_keys = find_keys
+        self.member = member
+        self.ranked = ranked
         self.deprecated = deprecated
         self.replaced_by = replaced_by
         self.syscmd = syscmd

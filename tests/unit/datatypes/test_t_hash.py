@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from fastredis._testing import keyspace
 from fastredis._testing.t_hash import Hashes, used_memory
 from support.seeds import seeds
 
@@ -175,6 +176,7 @@ def test_memory_comes_back() -> None:
     assert about["sampled"] == pytest.approx(about["nbytes"], rel=0.8)
     hashes.drop(K)
     hashes.advance(1000)
+    keyspace.lazy_wait()
     assert used_memory() == before
     assert not hashes.has_wheel()
 

@@ -11,7 +11,8 @@ from fastredis._testing import keyspace, memory
 from fastredis._testing.keyspace import Keyspace, Pile
 from support.wait import wait_until
 
-LAZY_EFFORT = 64  # allocations from which a value is freed on the thread
+LAZY_EFFORT = 64  # values of more allocations are freed on the thread, if lazy
+MAIN_EFFORT = 2048  # ... and if not
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def test_counts_what_waits_and_what_was_freed() -> None:
     keyspace.lazy_gate(True)
     for weight in (1, 10, 100, 0):
         keyspace.lazy_submit(weight)
-    # a job without a weight is none that frees objects
+    # a job without a weight is not counted
     assert keyspace.lazy_pending() == 111
     assert keyspace.lazy_freed() == 0
     keyspace.lazy_gate(False)
@@ -85,15 +86,92 @@ def test_delete_frees_here() -> None:
     assert keyspace.lazy_pending() == keyspace.lazy_freed() == 0
 
 
-def test_replaced_values_are_freed_on_the_thread() -> None:
+@pytest.mark.parametrize("is_lazy", [True, False])
+def test_replaced_values_are_counted_if_that_is_wanted(is_lazy: bool) -> None:
     ks = Keyspace()
+    ks.configure(lazy_server_del=is_lazy)
     ks.set(0, b"key", Pile(1000))
     ks.set(0, b"key", b"text")
     ks.set(0, b"other", Pile(1000))
     ks.rename(0, b"key", b"other")
     keyspace.lazy_wait()
-    assert keyspace.lazy_freed() == 2
+    assert keyspace.lazy_freed() == 2 * is_lazy
     assert ks.get(0, b"other") == b"text"
+
+
+def big_delete(ks: Keyspace) -> None:
+    assert ks.delete(0, b"key")
+
+
+def big_expire(ks: Keyspace) -> None:
+    ks.now_ms += 100
+    assert ks.get(0, b"key") is None
+
+
+def big_expire_cycle(ks: Keyspace) -> None:
+    ks.now_ms += 100
+    assert not ks.expire_cycle()
+
+
+def big_overwrite(ks: Keyspace) -> None:
+    ks.set(0, b"key", b"text")
+
+
+def big_rename(ks: Keyspace) -> None:
+    ks.set(0, b"other", b"text")
+    ks.rename(0, b"other", b"key")
+
+
+def big_move(ks: Keyspace) -> None:
+    ks.set(1, b"key", b"text")
+    ks.move(1, b"key", 0)
+
+
+def big_copy(ks: Keyspace) -> None:
+    ks.set(0, b"other", b"text")
+    ks.copy(0, b"other", 0, b"key")
+
+
+@pytest.mark.parametrize(
+    "road",
+    [
+        *(big_delete, big_expire, big_expire_cycle),
+        *(big_overwrite, big_rename, big_move, big_copy),
+    ],
+)
+@pytest.mark.parametrize("effort", [MAIN_EFFORT, 1_000_000])
+def test_nobody_waits_for_a_large_value_to_be_freed(road, effort: int) -> None:
+    ks = Keyspace()
+    ks.configure(lazy_expire=False, lazy_server_del=False)
+    used = memory.used_memory()
+    ks.set(0, b"key", Pile(effort), ks.now_ms + 50)
+    keyspace.lazy_gate(True)
+    keyspace.lazy_submit(0)  # keeps the thread at the gate
+    freed = keyspace.piles_freed()
+    road(ks)
+    is_large = effort > MAIN_EFFORT
+    assert keyspace.piles_freed() == freed + (not is_large)
+    keyspace.lazy_gate(False)
+    keyspace.lazy_wait()
+    assert keyspace.piles_freed() == freed + 1
+    assert keyspace.lazy_freed() == 0  # the configuration did not ask for it
+    ks.flush(0)
+    assert memory.used_memory() == used
+
+
+def test_nobody_waits_for_the_pages_of_a_large_string() -> None:
+    ks = Keyspace()
+    size = 1 << 24
+    for road in (big_delete, big_overwrite):
+        ks.set(0, b"key", bytes(size))
+        used = memory.used_memory()
+        keyspace.lazy_gate(True)
+        keyspace.lazy_submit(0)
+        road(ks)
+        assert memory.used_memory() > used - size
+        keyspace.lazy_gate(False)
+        keyspace.lazy_wait()
+        assert memory.used_memory() < used - size + 1000
 
 
 @pytest.mark.parametrize("is_lazy", [True, False])
