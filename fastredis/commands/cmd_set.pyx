@@ -135,7 +135,7 @@ cdef inline void _arg_member(client_t *c, int i, member_t *m) noexcept nogil:
 cdef void _put_back(
     client_t *c, const dbkey_t *key, obj_t *o, set_t s, const char *event, size_t n
 ) noexcept nogil:
-    """Put a set from which n members were removed back into its object, or delete it."""
+    """Put a set that lost n members back into its object, or delete it."""
     set_store(o, s)
     key_changed_n(c, key, NOTIFY_SET, event, n)
     if set_len(s) == 0:

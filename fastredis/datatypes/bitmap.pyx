@@ -143,11 +143,31 @@ cdef extern from *:
     #endif
         return w;
     }
+    /* d = a op b; d may be a or b itself. The compiler would not dare several bytes at a
+       time where d may be one of them. */
+    typedef uint64_t bitmap_wide __attribute__((vector_size(32), aligned(1), may_alias));
+    #define BITMAP_BINARY(name, op) \
+        static void name(uint8_t *d, const uint8_t *a, const uint8_t *b, size_t n) { \
+            size_t i = 0; \
+            for (; i + 32 <= n; i += 32) \
+                *(bitmap_wide *)(d + i) = *(const bitmap_wide *)(a + i) \
+                    op *(const bitmap_wide *)(b + i); \
+            for (; i < n; i++) d[i] = (uint8_t)(a[i] op b[i]); \
+        }
+    BITMAP_BINARY(bitmap_and, &)
+    BITMAP_BINARY(bitmap_or, |)
+    BITMAP_BINARY(bitmap_xor, ^)
     static inline int bitmap_leading(uint64_t w) { return __builtin_clzll(w); }
     typedef __int128 bitmap_i128;
     """
     uint64_t bitmap_count_bytes(const uint8_t *p, size_t n) noexcept nogil
     uint64_t bitmap_load(const uint8_t *p) noexcept nogil
+    void bitmap_and(
+        uint8_t *d, const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil
+    void bitmap_or(
+        uint8_t *d, const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil
+    void bitmap_xor(
+        uint8_t *d, const uint8_t *a, const uint8_t *b, size_t n) noexcept nogil
     int bitmap_leading(uint64_t w) noexcept nogil
     ctypedef long long i128 "bitmap_i128"
 
@@ -231,24 +251,6 @@ cdef void _load(uint8_t *d, const bitmap_t *b, size_t at, size_t n) noexcept nog
     memset(d + k, 0, n - k)
 
 
-cdef void _and(uint8_t *d, const uint8_t *s, size_t n) noexcept nogil:
-    cdef size_t i
-    for i in range(n):
-        d[i] = d[i] & s[i]
-
-
-cdef void _or(uint8_t *d, const uint8_t *s, size_t n) noexcept nogil:
-    cdef size_t i
-    for i in range(n):
-        d[i] = d[i] | s[i]
-
-
-cdef void _xor(uint8_t *d, const uint8_t *s, size_t n) noexcept nogil:
-    cdef size_t i
-    for i in range(n):
-        d[i] = d[i] ^ s[i]
-
-
 cdef void _and_not(uint8_t *d, const uint8_t *s, size_t n) noexcept nogil:
     cdef size_t i
     for i in range(n):
@@ -290,19 +292,19 @@ cdef void _combine_block(
         if k == 0:
             continue
         if op == BITOP_AND:
-            _and(d, sources[i].ptr + at, k)
+            bitmap_and(d, d, sources[i].ptr + at, k)
         elif op == BITOP_OR:
-            _or(d, sources[i].ptr + at, k)
+            bitmap_or(d, d, sources[i].ptr + at, k)
         elif op == BITOP_XOR:
-            _xor(d, sources[i].ptr + at, k)
+            bitmap_xor(d, d, sources[i].ptr + at, k)
         elif op == BITOP_ONE:
             _note_twice(other, d, sources[i].ptr + at, k)
         else:
-            _or(other, sources[i].ptr + at, k)
+            bitmap_or(other, other, sources[i].ptr + at, k)
     if op == BITOP_DIFF or op == BITOP_ONE:
         _and_not(d, other, n)
     elif op == BITOP_ANDOR:
-        _and(d, other, n)
+        bitmap_and(d, d, other, n)
     elif op == BITOP_DIFF1:
         _and_not(other, d, n)
         memcpy(d, other, n)
@@ -315,6 +317,14 @@ cdef void bitmap_combine(
     may be one of the sources."""
     cdef uint8_t block[BLOCK]
     cdef size_t at = 0, k
+    if n == 2 and op <= BITOP_XOR:
+        at = min(sources[0].len, sources[1].len)
+        if op == BITOP_AND:
+            bitmap_and(dst, sources[0].ptr, sources[1].ptr, at)
+        elif op == BITOP_OR:
+            bitmap_or(dst, sources[0].ptr, sources[1].ptr, at)
+        else:
+            bitmap_xor(dst, sources[0].ptr, sources[1].ptr, at)
     while at < nbytes:
         k = min(nbytes - at, <size_t>BLOCK)
         _combine_block(op, block, at, k, sources, n)

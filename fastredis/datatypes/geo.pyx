@@ -49,11 +49,17 @@ cdef extern from *:
     #define GEO_EARTH_RADIUS 6372797.560856
     /* half of the circumference, and a little less */
     #define GEO_MERCATOR_MAX 20037726.37
+    /* as far as the box around a circle is right, which has the pole outside */
+    #define GEO_LAT_SAFE 89.0
+    /* a centimetre: more than distances are wrong by rounding */
+    #define GEO_HAIR 1e-7
     """
     const double GEO_LON_MAX
     const double GEO_LAT_MAX
     const double GEO_EARTH_RADIUS
     const double GEO_MERCATOR_MAX
+    const double GEO_LAT_SAFE
+    const double GEO_HAIR
 
 # A cell of the grid with 2**step columns and rows; step 0: none.
 cdef struct cell_t:
@@ -231,11 +237,17 @@ cdef bint _in_polygon(const geo_shape_t *shape, geo_pos_t pos) noexcept nogil:
 
 
 cdef bint _contains(
-    const geo_shape_t *shape, geo_pos_t pos, double *distance_out
+    const geo_shape_t *shape, const box_t *box, geo_pos_t pos, double *distance_out
 ) noexcept nogil:
-    """Return whether a position is in the area, and how far from its centre."""
+    """Return whether a position is in the area, and how far from its centre.
+
+    box: outside of it is no position of a circle, which spares most of the sines.
+    """
     cdef geo_pos_t level
     if shape.kind == GEO_CIRCLE:
+        if pos.lat < box.low.lat or pos.lat > box.high.lat \
+                or pos.lon < box.low.lon or pos.lon > box.high.lon:
+            return False
         distance_out[0] = geo_distance(shape.center, pos)
         return distance_out[0] <= shape.radius
     if shape.kind == GEO_BOX:
@@ -300,6 +312,26 @@ cdef box_t _bounds(geo_shape_t *shape) noexcept nogil:
     box.high.lon = shape.center.lon + dlon
     box.low.lat = lat - dlat
     box.high.lat = lat + dlat
+    return box
+
+
+cdef box_t _circle_box(geo_shape_t *shape) noexcept nogil:
+    """Return a box that holds all of a circle, a hair too large.
+
+    It is the whole map to the west and to the east where the circle reaches over the
+    edge of the map, or near a pole.
+    """
+    cdef box_t box = _bounds(shape)
+    cdef double hair
+    box.low.lat -= GEO_HAIR
+    box.high.lat += GEO_HAIR
+    hair = (box.high.lon - box.low.lon) * GEO_HAIR + GEO_HAIR
+    box.low.lon -= hair
+    box.high.lon += hair
+    if box.low.lat < -GEO_LAT_SAFE or box.high.lat > GEO_LAT_SAFE \
+            or box.low.lon < -GEO_LON_MAX or box.high.lon > GEO_LON_MAX:
+        box.low.lon = -GEO_LON_MAX
+        box.high.lon = GEO_LON_MAX
     return box
 
 
@@ -371,8 +403,8 @@ cdef void _cells_for(geo_shape_t *shape, cell_t *cells) noexcept nogil:
 
 
 cdef bint _search_cell(
-    zset_t z, const geo_shape_t *shape, const cell_t *cell, geo_visit_fn visit,
-    void *ctx
+    zset_t z, const geo_shape_t *shape, const box_t *box, const cell_t *cell,
+    geo_visit_fn visit, void *ctx
 ) noexcept nogil:
     """Visit the members of a cell that lie in the area; False: that is enough."""
     cdef int shift = 2 * (STEP_MAX - cell.step)
@@ -385,7 +417,8 @@ cdef bint _search_cell(
     zset_seek(z, zset_count_below(z, BPT_BEFORE_SCORE, low, NULL, 0), False, &it)
     while zset_next(&it, &entry) and entry.score < high:
         pos = geo_position(entry.score)
-        if _contains(shape, pos, &distance) and not visit(ctx, &entry, pos, distance):
+        if _contains(shape, box, pos, &distance) \
+                and not visit(ctx, &entry, pos, distance):
             return False
     return True
 
@@ -396,13 +429,16 @@ cdef void geo_search(
     """Visit the members that lie in an area."""
     cdef cell_t cells[NCELLS]
     cdef int i, last = 0
+    cdef box_t box
     _cells_for(shape, cells)
+    if shape.kind == GEO_CIRCLE:
+        box = _circle_box(shape)
     for i in range(NCELLS):
         if cells[i].step == 0:
             continue
         # in a grid of 2 by 2 the neighbours to both sides are the same
         if last and cells[i].x == cells[last].x and cells[i].y == cells[last].y:
             continue
-        if not _search_cell(z, shape, &cells[i], visit, ctx):
+        if not _search_cell(z, shape, &box, &cells[i], visit, ctx):
             return
         last = i

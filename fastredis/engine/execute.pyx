@@ -11,10 +11,11 @@ r"""From bytes to executed commands: one batch after the other.
      3. for each: check, execute, count; replies are appended to c.out
 
 With a million keys nearly all of a command's time is two cache misses, and so it is
-with a hash of a million fields; the passes let the misses of a whole batch overlap. A batch ends after BATCH_MAX requests, so that
-what was prefetched is still there. What is read into a batch is only executed while
-the client lives: a request may close it, or change how the next ones are to be parsed
-(authentication lifts the parser's limits, so a batch is one request before it).
+with a hash of a million fields; the passes let the misses of a whole batch overlap. A
+batch ends after BATCH_MAX requests, so that what was prefetched is still there. What is
+read into a batch is only executed while the client lives: a request may close it, or
+change how the next ones are to be parsed (authentication lifts the parser's limits, so
+a batch is one request before it).
 
 Most clients are in none of the states that want a request treated otherwise, and one
 test of their flags says so:

@@ -219,6 +219,23 @@ def test_operation_on_its_own_source_and_on_integers(client: RawClient) -> None:
     assert client.cmd("GET", "a") == bytes(x ^ 255 for x in b"99")
 
 
+@pytest.mark.parametrize("operation", ["AND", "OR", "XOR"])
+@pytest.mark.parametrize("lengths", [(40, 40), (5000, 4999), (4096, 9001), (9001, 33)])
+def test_two_long_strings(
+    client: RawClient, operation: str, lengths: tuple[int, int]
+) -> None:
+    rng = random.Random(sum(lengths))
+    one, two = (rng.randbytes(n) for n in lengths)
+    op = {"AND": int.__and__, "OR": int.__or__, "XOR": int.__xor__}[operation]
+    size = max(lengths)
+    expected = bytes(map(op, one.ljust(size, b"\0"), two.ljust(size, b"\0")))
+    for target in ("c", "a", "b"):
+        client.ok("SET", "a", one)
+        client.ok("SET", "b", two)
+        assert client.cmd("BITOP", operation, target, "a", "b") == size
+        assert client.cmd("GET", target) == expected
+
+
 def test_results_in_the_place_of_long_strings(client: RawClient) -> None:
     a, b = b"\xf0" * 9000, b"\x3c" * 8000
     both = bytes(x & y for x, y in zip(a, b.ljust(9000, b"\0"), strict=True))

@@ -213,16 +213,21 @@ def test_circles_find_what_looking_at_all_finds(client2: RawClient) -> None:
     for i in range(2000):
         args += [
             f"{rng.uniform(-180, 180):.6f}",
-            f"{rng.uniform(-80, 80):.6f}",
+            f"{rng.uniform(-85, 85):.6f}",
             f"m{i}",
         ]
     client2.cmd("GEOADD", "g", *args)
     names = args[2::3]
     stored = client2.cmd("GEOPOS", "g", *names)
     places = [(float(lon), float(lat)) for lon, lat in stored]
-    for _ in range(150):
-        center = (rng.uniform(-150, 150), rng.uniform(-60, 60))
-        radius = rng.choice([1e4, 1e5, 5e5, 1e6, 2e6]) * rng.random()
+    for turn in range(300):
+        # the cells do not reach over a pole, nor a large circle over the map's edge
+        far = turn % 2
+        center = (
+            rng.uniform(-180, 180) if far else rng.uniform(-150, 150),
+            rng.uniform(-84, 84) if far else rng.uniform(-60, 60),
+        )
+        radius = rng.choice([1e4, 1e5, 2e5] if far else [5e5, 1e6, 2e6]) * rng.random()
         found = client2.cmd(
             "GEOSEARCH", "g", "FROMLONLAT", f"{center[0]:.9f}", f"{center[1]:.9f}",
             "BYRADIUS", f"{radius:.3f}", "m",
