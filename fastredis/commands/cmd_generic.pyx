@@ -11,8 +11,11 @@ Look-ups come in three kinds here:
 No type is named: values are copied, measured and freed through obj_ops_t.
 """
 from fastredis.commands.scan cimport (
-    SCAN_DEFAULT_COUNT,
+    SCAN_KEYS,
     scan_cursor_or_reply,
+    scan_matches,
+    scan_options_or_reply,
+    scan_options_t,
     scan_steps,
 )
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc
@@ -498,10 +501,8 @@ cdef api void cmd_randomkey(client_t *c) noexcept nogil:
 # What SCAN was asked for, and the keys that its steps have met. Replies cannot be
 # written on the way, since the cursor comes before the keys.
 cdef struct scan_t:
-    const char *pattern         # NULL: every key
-    size_t pattern_len
+    scan_options_t options
     int type                    # obj_type_t, SCAN_ANY_TYPE or SCAN_NO_TYPE
-    int64_t count
     int64_t nseen               # keys met, whether they match or not
     obj_t **found               # keys that match; room, or memory of its own
     size_t nfound
@@ -517,10 +518,9 @@ cdef void _scan_visit(void *ctx, obj_t *o) noexcept nogil:
     s.nseen += 1
     if s.type >= 0 and obj_type(o) != s.type:
         return
-    if s.pattern != NULL:
-        key = obj_key(o, &n)
-        if not pattern_match(s.pattern, s.pattern_len, key, n, False):
-            return
+    key = obj_key(o, &n)
+    if not scan_matches(&s.options, key, n):
+        return
     if s.nfound == s.cap:
         s.cap *= 2
         if s.found == s.room:
@@ -540,35 +540,6 @@ cdef int _type_named(client_t *c, int i) noexcept nogil:
         if t != OBJ_MODULE and arg_is(c, i, obj_type_name(t)):
             return t
     return SCAN_NO_TYPE
-
-
-cdef status_t _scan_options_or_reply(client_t *c, int i, scan_t *s) noexcept nogil:
-    """Read MATCH, COUNT and TYPE from argument i on."""
-    while i < c.argc:
-        if arg_is(c, i, b"novalues"):
-            reply_error(c, b"ERR NOVALUES option can only be used in HSCAN")
-            return C_ERR
-        if i + 1 == c.argc:
-            reply_error(c, ERR_SYNTAX)
-            return C_ERR
-        if arg_is(c, i, b"match"):
-            s.pattern = c.argv[i + 1].ptr
-            s.pattern_len = c.argv[i + 1].len
-            if s.pattern_len == 1 and s.pattern[0] == b"*":
-                s.pattern = NULL
-        elif arg_is(c, i, b"count"):
-            if arg_i64_or_reply(c, i + 1, &s.count) != C_OK:
-                return C_ERR
-            if s.count < 1:
-                reply_error(c, ERR_SYNTAX)
-                return C_ERR
-        elif arg_is(c, i, b"type"):
-            s.type = _type_named(c, i + 1)
-        else:
-            reply_error(c, ERR_SYNTAX)
-            return C_ERR
-        i += 2
-    return C_OK
 
 
 cdef void _reply_scanned(client_t *c, scan_t *s, uint64_t cursor) noexcept nogil:
@@ -609,22 +580,22 @@ cdef api void cmd_scan(client_t *c) noexcept nogil:
     cdef scan_t s
     cdef uint64_t cursor
     cdef int64_t steps
-    s.pattern = NULL
-    s.type = SCAN_ANY_TYPE
-    s.count = SCAN_DEFAULT_COUNT
     s.nseen = 0
     s.found = s.room
     s.nfound = 0
     s.cap = SCAN_FOUND_ROOM
     if scan_cursor_or_reply(c, 1, &cursor) != C_OK:
         return
-    if _scan_options_or_reply(c, 2, &s) != C_OK:
+    if scan_options_or_reply(c, 2, SCAN_KEYS, &s.options) != C_OK:
         return
-    steps = scan_steps(s.count)
+    s.type = SCAN_ANY_TYPE
+    if s.options.type_arg:
+        s.type = _type_named(c, s.options.type_arg)
+    steps = scan_steps(s.options.count)
     while True:
         cursor = db_scan_all(c.db, cursor, _scan_visit, &s)
         steps -= 1
-        if cursor == 0 or s.nseen >= s.count or steps == 0:
+        if cursor == 0 or s.nseen >= s.options.count or steps == 0:
             break
     _reply_scanned(c, &s, cursor)
     if s.found != s.room:

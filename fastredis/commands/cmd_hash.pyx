@@ -18,6 +18,7 @@ from fastredis.core.num cimport (
 )
 from fastredis.core.status cimport C_OK, fr_likely
 from fastredis.commands.scan cimport (
+    SCAN_NOVALUES,
     scan_cursor_or_reply,
     scan_matches,
     scan_options_or_reply,
@@ -522,7 +523,7 @@ cdef api void cmd_hscan(client_t *c) noexcept nogil:
         reply_bulk(c, b"0", 1)
         reply_array(c, 0)
         return
-    if scan_options_or_reply(c, 3, True, &s.options) != C_OK:
+    if scan_options_or_reply(c, 3, SCAN_NOVALUES, &s.options) != C_OK:
         return
     s.c = c
     s.nreplied = 0

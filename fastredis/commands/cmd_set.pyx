@@ -11,14 +11,15 @@ memory of one batch's look-ups being loaded at once (in datatypes.set_ops, and i
 and SMISMEMBER here).
 """
 from fastredis.commands.scan cimport (
+    SCAN_MEMBERS,
     scan_cursor_or_reply,
+    scan_matches,
     scan_options_or_reply,
     scan_options_t,
     scan_steps,
 )
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc
 from fastredis.core.num cimport NUM_INT_BUF, num_format_i64, num_format_u64
-from fastredis.core.pattern cimport pattern_match
 from fastredis.core.rand cimport rand_below, rand_t
 from fastredis.core.status cimport C_ERR, C_OK, fr_likely, status_t
 from fastredis.datatypes.set_ops cimport (
@@ -721,16 +722,13 @@ cdef struct sscan_t:
 
 
 cdef bint _matches(const scan_options_t *options, const member_t *m) noexcept nogil:
-    """Return whether a member matches the pattern, if there is one."""
+    """Return whether a member is wanted; an integer is written out only to be asked."""
     cdef char[NUM_INT_BUF] digits
-    cdef const char *text = m.ptr
-    cdef size_t nbytes = m.len
     if options.pattern == NULL:
         return True
-    if text == NULL:
-        text = digits
-        nbytes = num_format_i64(digits, m.num)
-    return pattern_match(options.pattern, options.pattern_len, text, nbytes, False)
+    if m.ptr != NULL:
+        return scan_matches(options, m.ptr, m.len)
+    return scan_matches(options, digits, num_format_i64(digits, m.num))
 
 
 cdef void _sscan_visit(void *ctx, member_t *m) noexcept nogil:
@@ -771,7 +769,7 @@ cdef api void cmd_sscan(client_t *c) noexcept nogil:
         reply_bulk(c, b"0", 1)
         reply_array(c, 0)
         return
-    if scan_options_or_reply(c, 3, False, &s.options) != C_OK:
+    if scan_options_or_reply(c, 3, SCAN_MEMBERS, &s.options) != C_OK:
         return
     s.nseen = 0
     s.found = s.room

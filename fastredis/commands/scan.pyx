@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Cursor and options of SCAN and its kin.
 
-    SSCAN key cursor [MATCH pattern] [COUNT count]     HSCAN has NOVALUES, too
+    SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+    SSCAN key cursor [MATCH pattern] [COUNT count]
+    HSCAN, ZSCAN the same, with NOVALUES and NOSCORES
 
 Cost: O(1). Threads: the thread that executes commands.
 """
@@ -51,23 +53,24 @@ cdef status_t scan_cursor_or_reply(
 
 
 cdef status_t scan_options_or_reply(
-    client_t *c, int i, int half, scan_options_t *options
+    client_t *c, int i, scan_kind_t kind, scan_options_t *options
 ) noexcept nogil:
-    """Read MATCH, COUNT and perhaps NOVALUES or NOSCORES from argument i on."""
+    """Read MATCH, COUNT and what else this kind of command has."""
     options.pattern = NULL
     options.pattern_len = 0
     options.count = SCAN_DEFAULT_COUNT
     options.is_novalues = False
+    options.type_arg = 0
     while i < c.argc:
         if arg_is(c, i, b"novalues"):
-            if half != SCAN_NOVALUES:
+            if kind != SCAN_NOVALUES:
                 reply_error(c, b"ERR NOVALUES option can only be used in HSCAN")
                 return C_ERR
             options.is_novalues = True
             i += 1
             continue
         if arg_is(c, i, b"noscores"):
-            if half != SCAN_NOSCORES:
+            if kind != SCAN_NOSCORES:
                 reply_error(c, b"ERR NOSCORES option can only be used in ZSCAN")
                 return C_ERR
             options.is_novalues = True
@@ -87,6 +90,8 @@ cdef status_t scan_options_or_reply(
             if options.count < 1:
                 reply_error(c, ERR_SYNTAX)
                 return C_ERR
+        elif kind == SCAN_KEYS and arg_is(c, i, b"type"):
+            options.type_arg = i + 1
         else:
             reply_error(c, ERR_SYNTAX)
             return C_ERR

@@ -23,7 +23,7 @@ nobody waits for is one look into a table, and nothing at all while no client wa
 Threads: the thread that executes commands.
 """
 from fastredis.core.mem cimport zcalloc, zfree, zmalloc, zrealloc
-from fastredis.core.num cimport num_parse_double
+from fastredis.core.num cimport ld_t, num_parse_ld
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.ds.hashtable cimport (
     ht_free,
@@ -340,10 +340,13 @@ cdef void block_on_keys(
 cdef status_t arg_timeout_or_reply(
     client_t *c, int i, int64_t *deadline_ms_out
 ) noexcept nogil:
-    """Read a timeout in seconds; 0 seconds is no limit."""
-    cdef double seconds
+    """Read a timeout in seconds; 0 seconds is no limit.
+
+    It is read as widely as Redis does, which finds 1e400 out of range, but a number.
+    """
+    cdef ld_t seconds
     cdef int64_t ms
-    if num_parse_double(c.argv[i].ptr, c.argv[i].len, &seconds) != C_OK:
+    if num_parse_ld(c.argv[i].ptr, c.argv[i].len, &seconds) != C_OK:
         reply_error(c, ERR_TIMEOUT_FLOAT)
         return C_ERR
     if seconds < 0:
@@ -352,7 +355,7 @@ cdef status_t arg_timeout_or_reply(
     if seconds >= 9223372036854775.0:   # int64 milliseconds
         reply_error(c, ERR_TIMEOUT_RANGE)
         return C_ERR
-    ms = <int64_t>ceil(seconds * 1000)
+    ms = <int64_t>ceil(<double>(seconds * 1000))
     if ms > <int64_t>0x7FFFFFFFFFFFFFFF - c.srv.now_ms:
         reply_error(c, ERR_TIMEOUT_RANGE)
         return C_ERR

@@ -490,7 +490,10 @@ def test_timeouts(client: RawClient, timeout: str) -> None:
 
 
 def test_wrong_timeouts(client: RawClient) -> None:
-    assert error(client.cmd("BLPOP", "a", "-1")) == "ERR timeout is negative"
+    for negative in ("-1", "-0.001", "-inf", "-1e400"):
+        assert error(client.cmd("BLPOP", "a", negative)) == "ERR timeout is negative"
+    for large in ("1e16", "inf", "1e400", "9223372036854775807"):
+        assert error(client.cmd("BLPOP", "a", large)) == "ERR timeout is out of range"
     for command in (
         ("BLPOP", "a", "x"),
         ("BRPOPLPUSH", "a", "b", "x"),
