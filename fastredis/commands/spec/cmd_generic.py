@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from fastredis.commands.spec.model import (
     DENYOOM,
     FAST,
+    LIMIT,
     LOADING,
+    ORDER,
     READONLY,
     STALE,
     TOUCHES_ARBITRARY_KEYS,
@@ -18,7 +20,6 @@ from fastredis.commands.spec.model import (
     KeySpec,
     Unknown,
     array,
-    block,
     bulk,
     either,
     integer,
@@ -85,7 +86,7 @@ _SORT_ARGS = [
         token="BY",
         optional=True,
     ),
-    block("limit", integer("offset"), integer("count"), token="LIMIT", optional=True),
+    LIMIT,
     Arg(
         "pattern",
         "get-pattern",
@@ -96,7 +97,7 @@ _SORT_ARGS = [
         multiple=True,
         multiple_token=True,
     ),
-    oneof("order", token("ASC"), token("DESC"), optional=True),
+    ORDER,
     token("ALPHA", optional=True),
 ]
 _SORT_COST = "O(n+m*log(n)), n = length, m = elements returned; O(m) if not sorted"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastredis.commands.spec.model import (
     DENYOOM,
+    ORDER,
     READONLY,
     WRITE,
     Arg,
@@ -28,6 +29,47 @@ from fastredis.commands.spec.model import (
     oneof,
     string,
     token,
+)
+
+_UNIT = oneof("unit", token("M"), token("KM"), token("FT"), token("MI"))
+_FROM = oneof(
+    "from",
+    string("member", token="FROMMEMBER"),
+    block("fromlonlat", double("longitude"), double("latitude"), token="FROMLONLAT"),
+    optional=True,
+)
+_BY = oneof(
+    "by",
+    block("circle", double("radius", token="BYRADIUS"), _UNIT),
+    block("box", double("width", token="BYBOX"), double("height"), _UNIT),
+    block(
+        "polygon",
+        integer("num-vertices", token="BYPOLYGON"),
+        block("vertices", double("longitude"), double("latitude"), multiple=True),
+        since="9.0.0",
+    ),
+)
+_COUNT = block(
+    "count-block",
+    integer("count", token="COUNT"),
+    token("ANY", optional=True),
+    optional=True,
+)
+_OLD_COUNT = block(
+    "count-block",
+    integer("count", token="COUNT"),
+    token("ANY", optional=True, since="6.2.0"),
+    optional=True,
+)
+_STORE = oneof(
+    "store",
+    key("storekey", 1, token="STORE", display="key"),
+    key("storedistkey", 2, token="STOREDIST", display="key"),
+    optional=True,
+)
+_FOUND = either(
+    array("members found; with WITH options, arrays of the member and the rest"),
+    number("with STORE or STOREDIST: size of the result"),
 )
 
 if TYPE_CHECKING:
@@ -136,28 +178,15 @@ GEORADIUS = Command(
         double("longitude"),
         double("latitude"),
         double("radius"),
-        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        _UNIT,
         token("WITHCOORD", optional=True),
         token("WITHDIST", optional=True),
         token("WITHHASH", optional=True),
-        block(
-            "count-block",
-            integer("count", token="COUNT"),
-            token("ANY", optional=True, since="6.2.0"),
-            optional=True,
-        ),
-        oneof("order", token("ASC"), token("DESC"), optional=True),
-        oneof(
-            "store",
-            key("storekey", 1, token="STORE", display="key"),
-            key("storedistkey", 2, token="STOREDIST", display="key"),
-            optional=True,
-        ),
+        _OLD_COUNT,
+        ORDER,
+        _STORE,
     ],
-    reply=either(
-        array("members found; with WITH options, arrays of the member and the rest"),
-        number("with STORE or STOREDIST: size of the result"),
-    ),
+    reply=_FOUND,
     cost="O(a + log n), a = members in the cells searched, n = members of the set",
     deprecated="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`",
@@ -184,28 +213,15 @@ GEORADIUSBYMEMBER = Command(
         key(),
         string("member"),
         double("radius"),
-        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        _UNIT,
         token("WITHCOORD", optional=True),
         token("WITHDIST", optional=True),
         token("WITHHASH", optional=True),
-        block(
-            "count-block",
-            integer("count", token="COUNT"),
-            token("ANY", optional=True),
-            optional=True,
-        ),
-        oneof("order", token("ASC"), token("DESC"), optional=True),
-        oneof(
-            "store",
-            key("storekey", 1, token="STORE", display="key"),
-            key("storedistkey", 2, token="STOREDIST", display="key"),
-            optional=True,
-        ),
+        _COUNT,
+        ORDER,
+        _STORE,
     ],
-    reply=either(
-        array("members found; with WITH options, arrays of the member and the rest"),
-        number("with STORE or STOREDIST: size of the result"),
-    ),
+    reply=_FOUND,
     cost="O(a + log n), a = members in the cells searched, n = members of the set",
     deprecated="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`",
@@ -227,17 +243,12 @@ GEORADIUSBYMEMBER_RO = Command(
         key(),
         string("member"),
         double("radius"),
-        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        _UNIT,
         token("WITHCOORD", optional=True),
         token("WITHDIST", optional=True),
         token("WITHHASH", optional=True),
-        block(
-            "count-block",
-            integer("count", token="COUNT"),
-            token("ANY", optional=True),
-            optional=True,
-        ),
-        oneof("order", token("ASC"), token("DESC"), optional=True),
+        _COUNT,
+        ORDER,
     ],
     reply=array("members found; with WITH options, arrays of the member and the rest"),
     cost="O(a + log n), a = members in the cells searched, n = members of the set",
@@ -262,17 +273,12 @@ GEORADIUS_RO = Command(
         double("longitude"),
         double("latitude"),
         double("radius"),
-        oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
+        _UNIT,
         token("WITHCOORD", optional=True),
         token("WITHDIST", optional=True),
         token("WITHHASH", optional=True),
-        block(
-            "count-block",
-            integer("count", token="COUNT"),
-            token("ANY", optional=True, since="6.2.0"),
-            optional=True,
-        ),
-        oneof("order", token("ASC"), token("DESC"), optional=True),
+        _OLD_COUNT,
+        ORDER,
     ],
     reply=array("members found; with WITH options, arrays of the member and the rest"),
     cost="O(a + log n), a = members in the cells searched, n = members of the set",
@@ -294,46 +300,10 @@ GEOSEARCH = Command(
     keys=one_key("RO ACCESS"),
     args=[
         key(),
-        oneof(
-            "from",
-            string("member", token="FROMMEMBER"),
-            block(
-                "fromlonlat",
-                double("longitude"),
-                double("latitude"),
-                token="FROMLONLAT",
-            ),
-            optional=True,
-        ),
-        oneof(
-            "by",
-            block(
-                "circle",
-                double("radius", token="BYRADIUS"),
-                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
-            ),
-            block(
-                "box",
-                double("width", token="BYBOX"),
-                double("height"),
-                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
-            ),
-            block(
-                "polygon",
-                integer("num-vertices", token="BYPOLYGON"),
-                block(
-                    "vertices", double("longitude"), double("latitude"), multiple=True
-                ),
-                since="9.0.0",
-            ),
-        ),
-        oneof("order", token("ASC"), token("DESC"), optional=True),
-        block(
-            "count-block",
-            integer("count", token="COUNT"),
-            token("ANY", optional=True),
-            optional=True,
-        ),
+        _FROM,
+        _BY,
+        ORDER,
+        _COUNT,
         token("WITHCOORD", optional=True),
         token("WITHDIST", optional=True),
         token("WITHHASH", optional=True),
@@ -357,46 +327,10 @@ GEOSEARCHSTORE = Command(
     args=[
         key("destination"),
         key("source", 1),
-        oneof(
-            "from",
-            string("member", token="FROMMEMBER"),
-            block(
-                "fromlonlat",
-                double("longitude"),
-                double("latitude"),
-                token="FROMLONLAT",
-            ),
-            optional=True,
-        ),
-        oneof(
-            "by",
-            block(
-                "circle",
-                double("radius", token="BYRADIUS"),
-                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
-            ),
-            block(
-                "box",
-                double("width", token="BYBOX"),
-                double("height"),
-                oneof("unit", token("M"), token("KM"), token("FT"), token("MI")),
-            ),
-            block(
-                "polygon",
-                integer("num-vertices", token="BYPOLYGON"),
-                block(
-                    "vertices", double("longitude"), double("latitude"), multiple=True
-                ),
-                since="9.0.0",
-            ),
-        ),
-        oneof("order", token("ASC"), token("DESC"), optional=True),
-        block(
-            "count-block",
-            integer("count", token="COUNT"),
-            token("ANY", optional=True),
-            optional=True,
-        ),
+        _FROM,
+        _BY,
+        ORDER,
+        _COUNT,
         token("STOREDIST", optional=True),
     ],
     reply=number("size of the result"),

@@ -56,6 +56,7 @@ def _end(name: str) -> Arg:
     return oneof(name, token("LEFT"), token("RIGHT"))
 
 
+_FROM_TO = (key("source"), key("destination", 1), _end("wherefrom"), _end("whereto"))
 _HOW_MANY = block(
     "how-many",
     oneof(
@@ -73,10 +74,7 @@ BLMOVE = Command(
     flags=WRITE | DENYOOM | BLOCKING,
     keys=[_TAKEN, _ADDED_TO],
     args=[
-        key("source"),
-        key("destination", 1),
-        _end("wherefrom"),
-        _end("whereto"),
+        *_FROM_TO,
         double("timeout"),
     ],
     reply=_MOVED_IN_TIME,
@@ -92,10 +90,7 @@ BLMOVEM = Command(
     flags=WRITE | DENYOOM | BLOCKING,
     keys=[_TAKEN, _ADDED_TO],
     args=[
-        key("source"),
-        key("destination", 1),
-        _end("wherefrom"),
-        _end("whereto"),
+        *_FROM_TO,
         double("timeout"),
         _HOW_MANY,
     ],
@@ -225,10 +220,7 @@ LMOVE = Command(
     flags=WRITE | DENYOOM,
     keys=[_TAKEN, _ADDED_TO],
     args=[
-        key("source"),
-        key("destination", 1),
-        _end("wherefrom"),
-        _end("whereto"),
+        *_FROM_TO,
     ],
     reply=_MOVED,
     cost="O(1)",
@@ -243,10 +235,7 @@ LMOVEM = Command(
     flags=WRITE | DENYOOM,
     keys=[_TAKEN, _ADDED_TO],
     args=[
-        key("source"),
-        key("destination", 1),
-        _end("wherefrom"),
-        _end("whereto"),
+        *_FROM_TO,
         _HOW_MANY,
     ],
     reply=either(

@@ -7,6 +7,7 @@ from fastredis.commands.spec.model import (
     BLOCKING,
     DENYOOM,
     FAST,
+    LIMIT,
     READONLY,
     WRITE,
     Arg,
@@ -29,6 +30,26 @@ from fastredis.commands.spec.model import (
     string,
     token,
 )
+
+_AGGREGATE = oneof(
+    "aggregate",
+    token("SUM"),
+    token("MIN"),
+    token("MAX"),
+    token("COUNT", since="8.8.0"),
+    token="AGGREGATE",
+    optional=True,
+)
+_WEIGHTS = integer("weight", token="WEIGHTS", optional=True, multiple=True)
+_RANK = either(
+    number("the rank, from 0"),
+    array("with WITHSCORE: rank and score"),
+    nil("there is no such member"),
+)
+_POPPED_IN_TIME = either(
+    array("the key, the member and its score"), nil("the time is over")
+)
+_POPPED = array("members and their scores; with a count pairs in RESP3")
 
 BZMPOP = Command(
     "BZMPOP",
@@ -59,7 +80,7 @@ BZPOPMAX = Command(
     flags=WRITE | BLOCKING | FAST,
     keys=keys_from("RW ACCESS DELETE", at=1, last=-2),
     args=[key(multiple=True), double("timeout")],
-    reply=either(array("the key, the member and its score"), nil("the time is over")),
+    reply=_POPPED_IN_TIME,
     cost="O(k + log n), k keys, n = members of the set",
     history=[("6.0.0", "The timeout may have a fraction.")],
     summary="Removes the member with the highest score; waits until there is one.",
@@ -73,7 +94,7 @@ BZPOPMIN = Command(
     flags=WRITE | BLOCKING | FAST,
     keys=keys_from("RW ACCESS DELETE", at=1, last=-2),
     args=[key(multiple=True), double("timeout")],
-    reply=either(array("the key, the member and its score"), nil("the time is over")),
+    reply=_POPPED_IN_TIME,
     cost="O(k + log n), k keys, n = members of the set",
     history=[("6.0.0", "The timeout may have a fraction.")],
     summary="Removes the member with the lowest score; waits until there is one.",
@@ -187,16 +208,8 @@ ZINTER = Command(
     args=[
         integer("numkeys"),
         key(multiple=True),
-        integer("weight", token="WEIGHTS", optional=True, multiple=True),
-        oneof(
-            "aggregate",
-            token("SUM"),
-            token("MIN"),
-            token("MAX"),
-            token("COUNT", since="8.8.0"),
-            token="AGGREGATE",
-            optional=True,
-        ),
+        _WEIGHTS,
+        _AGGREGATE,
         token("WITHSCORES", optional=True),
     ],
     reply=array("members, with WITHSCORES their scores too; pairs in RESP3"),
@@ -233,16 +246,8 @@ ZINTERSTORE = Command(
         key("destination"),
         integer("numkeys"),
         key("key", 1, multiple=True),
-        integer("weight", token="WEIGHTS", optional=True, multiple=True),
-        oneof(
-            "aggregate",
-            token("SUM"),
-            token("MIN"),
-            token("MAX"),
-            token("COUNT", since="8.8.0"),
-            token="AGGREGATE",
-            optional=True,
-        ),
+        _WEIGHTS,
+        _AGGREGATE,
     ],
     reply=number("size of the result"),
     cost="O(k m + r log r), k sets, m = size of the smallest, r = size of the result",
@@ -304,7 +309,7 @@ ZPOPMAX = Command(
     flags=WRITE | FAST,
     keys=one_key("RW ACCESS DELETE"),
     args=[key(), integer("count", optional=True)],
-    reply=array("members and their scores; with a count pairs in RESP3"),
+    reply=_POPPED,
     cost="O(m log n), m = members removed, n = members of the set",
     summary="Removes and returns the members with the highest scores.",
 )
@@ -317,7 +322,7 @@ ZPOPMIN = Command(
     flags=WRITE | FAST,
     keys=one_key("RW ACCESS DELETE"),
     args=[key(), integer("count", optional=True)],
-    reply=array("members and their scores; with a count pairs in RESP3"),
+    reply=_POPPED,
     cost="O(m log n), m = members removed, n = members of the set",
     summary="Removes and returns the members with the lowest scores.",
 )
@@ -388,9 +393,7 @@ ZRANGEBYLEX = Command(
         key(),
         string("min"),
         string("max"),
-        block(
-            "limit", integer("offset"), integer("count"), token="LIMIT", optional=True
-        ),
+        LIMIT,
     ],
     reply=array("members, in their order"),
     cost="O(log n + r), n = members of the set, r = members returned",
@@ -411,9 +414,7 @@ ZRANGEBYSCORE = Command(
         double("min"),
         double("max"),
         token("WITHSCORES", optional=True, since="2.0.0"),
-        block(
-            "limit", integer("offset"), integer("count"), token="LIMIT", optional=True
-        ),
+        LIMIT,
     ],
     reply=array("members, with WITHSCORES their scores too; pairs in RESP3"),
     cost="O(log n + r), n = members of the set, r = members returned",
@@ -437,9 +438,7 @@ ZRANGESTORE = Command(
         string("max"),
         oneof("sortby", token("BYSCORE"), token("BYLEX"), optional=True),
         token("REV", optional=True),
-        block(
-            "limit", integer("offset"), integer("count"), token="LIMIT", optional=True
-        ),
+        LIMIT,
     ],
     reply=number("size of the result"),
     cost="O(log n + r), n = members of the set, r = members stored",
@@ -456,11 +455,7 @@ ZRANK = Command(
     member=2,
     ranked=True,
     args=[key(), string("member"), token("WITHSCORE", optional=True)],
-    reply=either(
-        number("the rank, from 0"),
-        array("with WITHSCORE: rank and score"),
-        nil("there is no such member"),
-    ),
+    reply=_RANK,
     cost="O(log n), n = members of the set",
     history=[("7.2.0", "`WITHSCORE` is new.")],
     summary="Tells a member's place in the order, from the lowest score on.",
@@ -547,9 +542,7 @@ ZREVRANGEBYLEX = Command(
         key(),
         string("max"),
         string("min"),
-        block(
-            "limit", integer("offset"), integer("count"), token="LIMIT", optional=True
-        ),
+        LIMIT,
     ],
     reply=array("members, in reverse order"),
     cost="O(log n + r), n = members of the set, r = members returned",
@@ -570,9 +563,7 @@ ZREVRANGEBYSCORE = Command(
         double("max"),
         double("min"),
         token("WITHSCORES", optional=True),
-        block(
-            "limit", integer("offset"), integer("count"), token="LIMIT", optional=True
-        ),
+        LIMIT,
     ],
     reply=array("members, with WITHSCORES their scores too; pairs in RESP3"),
     cost="O(log n + r), n = members of the set, r = members returned",
@@ -592,11 +583,7 @@ ZREVRANK = Command(
     member=2,
     ranked=True,
     args=[key(), string("member"), token("WITHSCORE", optional=True)],
-    reply=either(
-        number("the rank, from 0"),
-        array("with WITHSCORE: rank and score"),
-        nil("there is no such member"),
-    ),
+    reply=_RANK,
     cost="O(log n), n = members of the set",
     history=[("7.2.0", "`WITHSCORE` is new.")],
     summary="Tells a member's place in the order, from the highest score on.",
@@ -647,16 +634,8 @@ ZUNION = Command(
     args=[
         integer("numkeys"),
         key(multiple=True),
-        integer("weight", token="WEIGHTS", optional=True, multiple=True),
-        oneof(
-            "aggregate",
-            token("SUM"),
-            token("MIN"),
-            token("MAX"),
-            token("COUNT", since="8.8.0"),
-            token="AGGREGATE",
-            optional=True,
-        ),
+        _WEIGHTS,
+        _AGGREGATE,
         token("WITHSCORES", optional=True),
     ],
     reply=array("members, with WITHSCORES their scores too; pairs in RESP3"),
@@ -676,16 +655,8 @@ ZUNIONSTORE = Command(
         key("destination"),
         integer("numkeys"),
         key("key", 1, multiple=True),
-        integer("weight", token="WEIGHTS", optional=True, multiple=True),
-        oneof(
-            "aggregate",
-            token("SUM"),
-            token("MIN"),
-            token("MAX"),
-            token("COUNT", since="8.8.0"),
-            token="AGGREGATE",
-            optional=True,
-        ),
+        _WEIGHTS,
+        _AGGREGATE,
     ],
     reply=number("size of the result"),
     cost="O(s + r log r), s = size of all sets, r = size of the result",

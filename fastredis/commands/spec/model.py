@@ -408,6 +408,13 @@ def block(name: str, *args: Arg, **options: Unpack[TokenOptions]) -> Arg:
     return Arg("block", name, args=args, **options)
 
 
+# What commands of several groups have among their arguments.
+LIMIT: Final = block(
+    "limit", integer("offset"), integer("count"), token="LIMIT", optional=True
+)
+ORDER: Final = oneof("order", token("ASC"), token("DESC"), optional=True)
+
+
 # --- Replies ----------------------------------------------------------------
 
 
