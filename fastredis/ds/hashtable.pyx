@@ -255,12 +255,13 @@ cdef void _merge(ht_t *t) noexcept nogil:
                 t.cap_segments /= 2
                 t.segments = <ht_bucket_t **>zrealloc(
                     t.segments, t.cap_segments * sizeof(ht_bucket_t *))
-    elif last <= t.cap_first / 4:
-        first = _new_buckets(t.cap_first / 2)
+    elif last == 1 or last <= t.cap_first / 4:
+        # one bucket is what a table begins with, and is shrunk to
+        t.cap_first = 1 if last == 1 else t.cap_first / 2
+        first = _new_buckets(t.cap_first)
         memcpy(first, t.segments[0], last * BUCKET_BYTES)
         zfree(t.segments[0])
         t.segments[0] = first
-        t.cap_first /= 2
 
 
 cdef void ht_insert(ht_t *t, void *entry, uint64_t hash) noexcept nogil:
