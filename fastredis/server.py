@@ -71,6 +71,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_set",
     "fastredis.commands.cmd_sort",
     "fastredis.commands.cmd_string",
+    "fastredis.commands.cmd_tracking",
     "fastredis.commands.cmd_transaction",
     "fastredis.commands.cmd_zcombine",
     "fastredis.commands.cmd_zpop",
@@ -121,6 +122,7 @@ _ENGINE_OPTIONS: Final = (
     "set-max-listpack-value",
     "tcp-keepalive",
     "timeout",
+    "tracking-table-max-keys",
     "zset-max-listpack-entries",
     "zset-max-listpack-value",
 )

@@ -2,8 +2,7 @@
 """CLIENT LIST, INFO, KILL and HELP.
 
 A connection is described in one line, in the format and with the fields of Redis 8.
-Fields of features that there are none of yet say so: no tracking is redirected; every
-connection is that of the default user.
+Every connection is that of the default user.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ def describe(info: Info) -> str:
         f"rbs={info['block']} rbp={info['output_peak']} "
         f"obl={info['obl']} oll={info['oll']} omem={info['omem']} "
         f"tot-mem={info['memory']} events={events} cmd={info['cmd']} user=default "
-        f"redir=-1 resp={info['resp']} "
+        f"redir={info['redirect']} resp={info['resp']} "
         f"lib-name={info['lib_name']} lib-ver={info['lib_ver']} io-thread=0 "
         f"tot-net-in={info['net_in']} tot-net-out={info['net_out']} "
         f"tot-cmds={info['commands']}"

@@ -183,7 +183,7 @@ def _clients(server: Any) -> Iterator[Field]:
     yield "client_recent_max_input_buffer", largest_in
     yield "client_recent_max_output_buffer", largest_out
     yield "blocked_clients", engine.nblocked
-    yield "tracking_clients", 0
+    yield "tracking_clients", stats["tracking_clients"]
     yield "pubsub_clients", stats["pubsub_clients"]
     yield "watching_clients", stats["watching_clients"]
     yield "clients_in_timeout_table", 0
@@ -376,9 +376,9 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "active_defrag_key_misses", 0
     yield "total_active_defrag_time", 0
     yield "current_active_defrag_time", 0
-    yield "tracking_total_keys", 0
-    yield "tracking_total_items", 0
-    yield "tracking_total_prefixes", 0
+    yield "tracking_total_keys", stats["tracked_keys"]
+    yield "tracking_total_items", stats["tracked_items"]
+    yield "tracking_total_prefixes", stats["tracked_prefixes"]
     yield "unexpected_error_replies", 0
     yield "total_error_replies", stats["error_replies"]
     yield "dump_payload_sanitizations", 0

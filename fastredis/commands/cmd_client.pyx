@@ -23,14 +23,10 @@ from fastredis.engine.pause cimport (
     pause_start,
 )
 from fastredis.engine.reply cimport (
-    reply_array,
-    reply_cstring,
     reply_error,
     reply_error_arg,
     reply_int,
-    reply_map,
     reply_ok,
-    reply_set,
 )
 from libc.stdint cimport int64_t
 
@@ -145,20 +141,3 @@ cdef api void cmd_client_capa(client_t *c) noexcept nogil:
         if arg_is(c, i, b"redirect"):
             c.flags |= CLIENT_CAPA_REDIRECT
     reply_ok(c)
-
-
-cdef api void cmd_client_getredir(client_t *c) noexcept nogil:
-    """CLIENT GETREDIR: -1, as no client is tracked."""
-    reply_int(c, -1)
-
-
-cdef api void cmd_client_trackinginfo(client_t *c) noexcept nogil:
-    """CLIENT TRACKINGINFO: tracking is off, as for every client."""
-    reply_map(c, 3)
-    reply_cstring(c, b"flags")
-    reply_set(c, 1)
-    reply_cstring(c, b"off")
-    reply_cstring(c, b"redirect")
-    reply_int(c, -1)
-    reply_cstring(c, b"prefixes")
-    reply_array(c, 0)

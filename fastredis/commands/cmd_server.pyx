@@ -8,7 +8,7 @@ from fastredis.core.clock cimport clock_wall_us
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport arg_i64_or_error, arg_is
 from fastredis.engine.blocking cimport blocking_signal_all
-from fastredis.engine.changed cimport db_will_flush, db_will_swap
+from fastredis.engine.changed cimport db_will_flush, db_will_swap, dbs_will_flush
 from fastredis.engine.client cimport CHANGE_BLOCKED, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_DB_RANGE, ERR_SYNTAX
 from fastredis.engine.reply cimport (
@@ -51,6 +51,7 @@ cdef api void cmd_flushdb(client_t *c) noexcept nogil:
     cdef bint is_async
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
+    dbs_will_flush(c.srv)
     if not is_async:
         flush_sync(c, c.db.id, 1)
         return
@@ -66,6 +67,7 @@ cdef api void cmd_flushall(client_t *c) noexcept nogil:
     cdef int i
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
+    dbs_will_flush(c.srv)
     if not is_async:
         flush_sync(c, 0, c.srv.ks.ndbs)
     else:

@@ -151,10 +151,12 @@ class Bound:
 
     __slots__ = (
         "arity",
+        "counted",
         "first_key",
         "flags",
         "handler",
         "key_step",
+        "key_word",
         "last_key",
         "name",
         "python",
@@ -168,6 +170,15 @@ class Bound:
         self.arity = spec.arity
         self.flags = spec.flags
         self.first_key, self.last_key, self.key_step = spec.key_range
+        self.counted = (0, 0)
+        self.key_word = b""
+        for keys in spec.keys:
+            begin, find = keys.begin, keys.find
+            if isinstance(begin, Index) and isinstance(find, KeyNum):
+                self.counted = begin.pos + find.count, find.step
+            elif isinstance(begin, Keyword) and isinstance(find, Range):
+                if find.limit == 2 and begin.start > 0:
+                    self.key_word = begin.word.lower().encode("ascii")
         self.python = spec.python
         self.handler = handler
         self.subcommands = subcommands

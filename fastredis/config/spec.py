@@ -292,7 +292,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     special("client-output-buffer-limit", "client-limits", CLIENT_LIMITS,
             MULTI | BUILT),
     Option("maxmemory-clients", "percent", 0, BUILT, (), -100, LONG_MAX),
-    number("tracking-table-max-keys", 1000000, 0, LONG_MAX),
+    number("tracking-table-max-keys", 1000000, 0, LONG_MAX, BUILT),
     special("notify-keyspace-events", "notify", "", BUILT),
     number("busy-reply-threshold", 5000, 0, LONG_MAX, 0, "lua-time-limit"),
     flag("lua-enable-deprecated-api", False, IMMUTABLE | HIDDEN),

@@ -41,6 +41,7 @@ cdef void blocking_serve(
 cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil
 # the same for all whose time is over
 cdef void blocking_expire(server_t *srv) noexcept nogil
-cdef bint blocking_has_deadlines(const server_t *srv) noexcept nogil
+# when that is to be called again; 0: not at all
+cdef int64_t blocking_next_deadline(const server_t *srv) noexcept nogil
 cdef size_t blocking_nkeys(const server_t *srv) noexcept nogil
 cdef void blocking_free(server_t *srv) noexcept nogil

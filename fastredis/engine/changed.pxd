@@ -64,6 +64,8 @@ cdef void key_tell(
 ) noexcept nogil
 # Called before all keys of a database go.
 cdef void db_will_flush(server_t *srv, db_t *db) noexcept nogil
+# Called once before one or more databases are flushed.
+cdef void dbs_will_flush(server_t *srv) noexcept nogil
 # Called before two databases exchange their contents.
 cdef void db_will_swap(server_t *srv, db_t *a, db_t *b) noexcept nogil
 

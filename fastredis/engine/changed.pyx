@@ -3,6 +3,7 @@ r"""What a change of a key sets off.
 
                                             +--> clients that wait for the key
     handler --> key_changed --> key_tell ---+--> WATCH: EXEC will fail
+                                            +--> clients that cache the key
                                             +--> keyspace notifications
     keyspace: expired --------------------->+
 
@@ -22,7 +23,12 @@ Source: Redis documentation, "Redis keyspace notifications".
 """
 from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.engine.blocking cimport blocking_signal
-from fastredis.engine.client cimport CHANGE_BLOCKED, CHANGE_EVENTS, CHANGE_WATCHED
+from fastredis.engine.client cimport (
+    CHANGE_BLOCKED,
+    CHANGE_EVENTS,
+    CHANGE_TRACKED,
+    CHANGE_WATCHED,
+)
 from fastredis.engine.multi cimport watch_touch, watch_touch_all
 from fastredis.engine.pubsub cimport (
     PUBSUB_CHANNEL,
@@ -30,6 +36,7 @@ from fastredis.engine.pubsub cimport (
     pubsub_nchannels,
     pubsub_publish,
 )
+from fastredis.engine.tracking cimport tracking_forget_all, tracking_touch
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
 
@@ -95,6 +102,8 @@ cdef void _tell(
     """Do so but for clients that wait: they wait for what comes, not for what goes."""
     if srv.change_hooks & CHANGE_WATCHED:
         watch_touch(srv, db, key)
+    if srv.change_hooks & CHANGE_TRACKED:
+        tracking_touch(srv, key)
     if srv.change_hooks & CHANGE_EVENTS:
         _notify(srv, db, key, event_class, event)
 
@@ -134,11 +143,20 @@ cdef void db_will_flush(server_t *srv, db_t *db) noexcept nogil:
         watch_touch_all(srv, db, NULL)
 
 
+cdef void dbs_will_flush(server_t *srv) noexcept nogil:
+    """Tell that FLUSHDB or FLUSHALL begins."""
+    if srv.change_hooks & CHANGE_TRACKED:
+        tracking_forget_all(srv)
+
+
 cdef void db_will_swap(server_t *srv, db_t *a, db_t *b) noexcept nogil:
     """Tell that two databases exchange their contents."""
     if a != b and srv.change_hooks & CHANGE_WATCHED:
         watch_touch_all(srv, a, b)
         watch_touch_all(srv, b, a)
+    if a != b and srv.change_hooks & CHANGE_TRACKED:
+        # clients know keys by their names alone, whatever the database
+        tracking_forget_all(srv)
 
 
 # --- Set up -----------------------------------------------------------------------

@@ -36,11 +36,14 @@ cdef enum:
     CLIENT_DIRTY_CAS = 1 << 17          # a watched key has changed: EXEC replies null
     CLIENT_DIRTY_EXEC = 1 << 18         # a request could not be queued: EXEC refuses
     CLIENT_PUBSUB = 1 << 19             # has subscriptions
+    CLIENT_TRACKING = 1 << 20           # is told when what it read has changed
+    CLIENT_REDIRECTED = 1 << 21         # is told what others track
 
     # server_t.change_hooks: who wants to hear of changes of keys
     CHANGE_BLOCKED = 1 << 0             # clients that wait (engine/blocking.pyx)
     CHANGE_WATCHED = 1 << 1             # clients that watch keys (engine/multi.pyx)
     CHANGE_EVENTS = 1 << 2              # notify-keyspace-events is not empty
+    CHANGE_TRACKED = 1 << 3             # clients that cache (engine/tracking.pyx)
 
     # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..25)
     CMD_WRITE = 1 << 1
@@ -62,6 +65,7 @@ cdef enum:
     NLIMITS = 2
 
     CMD_NAME_MAX = 64
+    KEY_WORD_MAX = 16
     LATENCY_BUCKETS = 480               # see engine/stats.pyx
 
     # server_t.watch: why each request is looked at
@@ -90,6 +94,8 @@ cdef struct cmd_t:
     int first_key, last_key, key_step   # 0: no keys
     int member                          # argument that is looked for ahead; 0: none
     bint is_ranked                      # ... and its place in the order, too
+    int count_at, count_step            # the argument that counts more keys; 0: none
+    char[KEY_WORD_MAX] key_word         # half of what follows it are keys; empty: none
     cmd_fn fn
     PyObject *python                    # the handler of a CMD_PYTHON command
     cmd_t **subcommands                 # NULL-terminated, or NULL
@@ -211,6 +217,14 @@ cdef struct server_t:
     void (*forget_subscriber)(client_t *c) noexcept nogil
     # after FLUSHALL, so that what is on disk goes, too; or NULL
     void (*flushed_all)(server_t *srv) noexcept nogil
+    # --- client-side caches (engine/tracking.pyx)
+    void *tracking                      # tracking_t; or NULL
+    size_t max_tracked_keys             # 0: no limit
+    bint has_broadcasts                 # tracking_broadcast has something to send
+    void (*forget_tracker)(client_t *c, bint is_closed) noexcept nogil
+    # --- the timer of clients that wait (net/alarm.pyx)
+    int alarm_fd                        # 0: none; closed by the Engine
+    int64_t alarm_ms                    # set to; 0: is not
     PyObject *runtime                   # the Engine that owns this, borrowed
 
 cdef struct client_t:
@@ -250,6 +264,7 @@ cdef struct client_t:
     # --- transaction and subscriptions
     void *multi                         # multi_t, engine/multi.pyx; or NULL
     void *subscriber                    # subscriber_t, engine/pubsub.pyx; or NULL
+    void *tracker                       # tracker_t, engine/tracking.pyx; or NULL
     # --- identity
     blob_t *name
     blob_t *lib_name

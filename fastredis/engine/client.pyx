@@ -120,6 +120,8 @@ cdef void _forget(client_t *c) noexcept nogil:
 cdef void client_free(client_t *c) noexcept nogil:
     """Free a client that is in no list; its socket is closed."""
     _forget(c)
+    if c.tracker != NULL:
+        c.srv.forget_tracker(c, True)
     if c.release != NULL:
         c.release(c)
     if c.blocked != NULL:
@@ -176,6 +178,8 @@ cdef void client_reset(client_t *c) noexcept nogil:
     """Put a client back into the state of a new connection, as RESET does."""
     client_stop_monitor(c)
     _forget(c)
+    if c.tracker != NULL:
+        c.srv.forget_tracker(c, False)
     c.flags &= ~(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP
                  | CLIENT_NO_TOUCH | CLIENT_NO_EVICT | CLIENT_IMPORT_SOURCE
                  | CLIENT_AUTHENTICATED)

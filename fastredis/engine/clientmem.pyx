@@ -20,6 +20,7 @@ from fastredis.engine.client cimport (
 )
 from fastredis.engine.multi cimport multi_nbytes
 from fastredis.engine.pubsub cimport pubsub_client_nbytes
+from fastredis.engine.tracking cimport tracking_client_nbytes
 
 cdef enum:
     LIMIT_MIN = 128 * 1024          # with less, nobody could talk to the server
@@ -29,7 +30,8 @@ cdef void clientmem_update(client_t *c) noexcept nogil:
     """Count the client's memory as it is now."""
     cdef size_t n = 0
     if not c.flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP):
-        n = client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c)
+        n = client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c) \
+            + tracking_client_nbytes(c)
     c.srv.clients_nbytes += n - c.counted_nbytes
     c.counted_nbytes = n
 

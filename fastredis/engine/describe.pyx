@@ -38,6 +38,14 @@ from fastredis.engine.pubsub cimport (
     pubsub_client_nbytes,
     pubsub_count,
 )
+from fastredis.engine.tracking cimport (
+    TRACK_BCAST,
+    TRACK_BROKEN,
+    TRACK_ON,
+    tracking_client_nbytes,
+    tracking_flags,
+    tracking_target_id,
+)
 from fastredis.resp.parser cimport partial_nbytes
 from fastredis.resp.writer cimport out_block_t, out_nbytes, out_pending, out_seal
 
@@ -122,7 +130,8 @@ cdef dict client_describe(client_t *c):
         "obl": first,
         "oll": nblocks,
         "omem": memory if nblocks else 0,
-        "memory": client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c),
+        "memory": client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c)
+        + tracking_client_nbytes(c),
         "multi": multi_len(c) if c.flags & CLIENT_MULTI else -1,
         "multi_memory": multi_nbytes(c),
         "watch": watch_len(c),
@@ -141,6 +150,10 @@ cdef dict client_describe(client_t *c):
         "is_multi": bool(c.flags & CLIENT_MULTI),
         "is_dirty": bool(c.flags & CLIENT_DIRTY_CAS),
         "is_pubsub": bool(c.flags & CLIENT_PUBSUB),
+        "is_tracking": bool(tracking_flags(c) & TRACK_ON),
+        "is_broken": bool(tracking_flags(c) & TRACK_BROKEN),
+        "is_bcast": bool(tracking_flags(c) & TRACK_BCAST),
+        "redirect": tracking_target_id(c),
         "is_no_touch": bool(c.flags & CLIENT_NO_TOUCH),
         "is_import_source": bool(c.flags & CLIENT_IMPORT_SOURCE),
         "is_redirectable": bool(c.flags & CLIENT_CAPA_REDIRECT),

@@ -24,6 +24,8 @@ test of their flags says so:
     MULTI             the request is checked, copied and queued
     PUBSUB            in RESP2 only a few commands are allowed; and what is published
                       to the client by its own command is to follow the reply
+    TRACKING          the keys that a command reads are noted; what is told to the
+    REDIRECTED        client in consequence of its own command is to follow the reply
 
 Threads: the thread that executes commands, without the GIL.
 """
@@ -43,14 +45,17 @@ from fastredis.engine.client cimport (
     CLIENT_IMPORT_SOURCE,
     CLIENT_NO_TOUCH,
     CLIENT_PUBSUB,
+    CLIENT_REDIRECTED,
     CLIENT_REPLY_OFF,
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
+    CLIENT_TRACKING,
     CMD_ADMIN,
     CMD_FAST,
     CMD_LOADING,
     CMD_NO_AUTH,
     CMD_NO_MULTI,
+    CMD_READONLY,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
     CMD_SUBSCRIBER,
@@ -99,6 +104,7 @@ from fastredis.engine.reply cimport (
 from fastredis.engine.spikes cimport spike_add
 from fastredis.engine.stats cimport latency_record
 from fastredis.engine.table cimport cmd_find, cmd_find_sub, cmd_table_t
+from fastredis.engine.tracking cimport tracking_end_request, tracking_remember
 from fastredis.keyspace.db cimport (
     db_guess,
     db_prefetch_bucket,
@@ -137,7 +143,8 @@ cdef extern from *:
 cdef enum:
     BATCH_MAX = 32
     MUTED = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT
-    SPECIAL = MUTED | CLIENT_MULTI | CLIENT_PUBSUB
+    STATEFUL = CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_TRACKING
+    SPECIAL = MUTED | STATEFUL | CLIENT_REDIRECTED
     CLOSING = CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
     STOPPING = CLOSING | CLIENT_BLOCKED
     UNKNOWN_ARGS_SHOWN = 128
@@ -290,6 +297,16 @@ cdef inline uint64_t _call(client_t *c, uint64_t start) noexcept nogil:
     return end
 
 
+cdef inline uint64_t _call_tracked(client_t *c, uint64_t start) noexcept nogil:
+    """Execute c.argv, and note what it read if the client caches that."""
+    cdef cmd_t *cmd = c.cmd
+    start = _call(c, start)
+    if c.flags & CLIENT_TRACKING and cmd.flags & CMD_READONLY:
+        c.cmd = cmd
+        tracking_remember(c)
+    return start
+
+
 cdef uint64_t _execute(client_t *c, uint64_t start) noexcept nogil:
     """Check and execute c.argv."""
     c.error_count = 0
@@ -319,9 +336,9 @@ cdef bint _is_refused_here(client_t *c) noexcept nogil:
 
 
 cdef uint64_t _execute_or_queue(client_t *c, uint64_t start) noexcept nogil:
-    """Execute a request of a client that may be in a transaction or a subscriber."""
+    """Execute a request of a client that may be in a state that concerns it."""
     cdef cmd_t *cmd = c.cmd
-    if not c.flags & (CLIENT_MULTI | CLIENT_PUBSUB):
+    if not c.flags & STATEFUL:
         return _execute(c, start)
     c.error_count = 0
     if c.flags & CLIENT_MULTI and cmd != NULL and c.argc != 1 \
@@ -339,7 +356,7 @@ cdef uint64_t _execute_or_queue(client_t *c, uint64_t start) noexcept nogil:
         return clock_cycles()
     c.last_cmd = cmd
     if not c.flags & CLIENT_MULTI or cmd.flags & CMD_UNQUEUED:
-        return _call(c, start)
+        return _call_tracked(c, start)
     multi_queue(c)
     if multi_args_nbytes(c) > c.srv.query_buffer_limit:
         c.srv.stats.query_limit_disconnections += 1
@@ -374,6 +391,8 @@ cdef uint64_t _execute_special(client_t *c, uint64_t start) noexcept nogil:
         start = _execute_muted(c, start)
     else:
         start = _execute_or_queue(c, start)
+    if c.flags & CLIENT_TRACKING:
+        tracking_end_request(c)
     c.pushes = NULL
     out_join(&c.out, &pushes)
     return start
@@ -432,7 +451,7 @@ cdef void engine_execute_queued(client_t *c) noexcept nogil:
         c.argv = q.argv
         c.argc = q.argc
         c.error_count = 0
-        now = _call(c, now)
+        now = _call_tracked(c, now)
         if c.srv.watch & WATCH_MONITORS \
                 and not c.cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
             monitor_feed(c)

@@ -34,7 +34,7 @@ from fastredis.engine.blocking cimport (
     blocking_cancel,
     blocking_expire,
     blocking_free,
-    blocking_has_deadlines,
+    blocking_next_deadline,
     blocking_nkeys,
 )
 from fastredis.engine.changed cimport (
@@ -105,6 +105,14 @@ from fastredis.engine.pubsub cimport (
     pubsub_nclients,
 )
 from fastredis.engine.stats cimport error_counts_t
+from fastredis.engine.tracking cimport (
+    tracking_free,
+    tracking_nclients,
+    tracking_nitems,
+    tracking_nkeys,
+    tracking_nprefixes,
+    tracking_set_max_keys,
+)
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
     db_avg_ttl,
@@ -160,6 +168,9 @@ cdef enum:
     RATE_PERIOD_NS = 100000000          # between two samples of a rate
 
 cdef uint64_t MAX_SLOW_US = <uint64_t>1 << 50   # some 35 years: converted without loss
+
+cdef extern from "<unistd.h>" nogil:
+    int close(int fd)
 
 cdef extern from *:
     """
@@ -237,6 +248,7 @@ cdef class Engine:
         blocking_free(&self.srv)
         watch_free(&self.srv)
         pubsub_free(&self.srv)
+        tracking_free(&self.srv)
         ks_free(self.srv.ks)
         out_pool_free(&self.srv.pool)
         argv_free(&self.srv.argv)
@@ -244,6 +256,8 @@ cdef class Engine:
         zfree(self.srv.error_counts)
         cmdlog_free(&self.srv)
         spike_free(&self.srv)
+        if self.srv.alarm_fd:
+            close(self.srv.alarm_fd)
 
     def close_clients(self):
         """Close every connection, without sending what waits."""
@@ -309,6 +323,8 @@ cdef class Engine:
             self.srv.zset_max_listpack_entries = value
         elif name == "zset-max-listpack-value":
             self.srv.zset_max_listpack_value = value
+        elif name == "tracking-table-max-keys":
+            tracking_set_max_keys(&self.srv, value)
         else:
             raise KeyError(name)
 
@@ -416,9 +432,9 @@ cdef class Engine:
         return more
 
     def has_deadlines(self):
-        """Return whether keys or waiting clients have one: cron is to run often."""
-        return ks_has_expires(self.srv.ks) or blocking_has_deadlines(&self.srv) \
-            or self.srv.pause_mode != PAUSE_NONE
+        """Return whether something has one that nothing but cron sees."""
+        return ks_has_expires(self.srv.ks) or self.srv.pause_mode != PAUSE_NONE \
+            or (blocking_next_deadline(&self.srv) != 0 and not self.srv.alarm_fd)
 
     @property
     def dirty(self):
@@ -715,6 +731,10 @@ cdef class Engine:
             "pubsub_clients": pubsub_nclients(&self.srv),
             "pubsub_channels": pubsub_nchannels(&self.srv, PUBSUB_CHANNEL),
             "pubsub_patterns": pubsub_nchannels(&self.srv, PUBSUB_PATTERN),
+            "tracking_clients": tracking_nclients(&self.srv),
+            "tracked_keys": tracking_nkeys(&self.srv),
+            "tracked_items": tracking_nitems(&self.srv),
+            "tracked_prefixes": tracking_nprefixes(&self.srv),
             "pubsub_shard_channels": pubsub_nchannels(&self.srv, PUBSUB_SHARD),
         }
 

@@ -16,6 +16,7 @@ from fastredis.core.mem cimport zcalloc, zfree
 from fastredis.engine.client cimport (
     CMD_NAME_MAX,
     CMD_PYTHON,
+    KEY_WORD_MAX,
     LATENCY_BUCKETS,
     SECRETS_AUTH,
     SECRETS_CONFIG,
@@ -190,6 +191,10 @@ cdef class CommandTable:
         cmd.key_step = bound.key_step
         cmd.member = bound.spec.member
         cmd.is_ranked = bound.spec.ranked
+        cmd.count_at, cmd.count_step = bound.counted
+        if len(bound.key_word) >= KEY_WORD_MAX:
+            raise ValueError(f"word too long: {bound.key_word!r}")
+        memcpy(cmd.key_word, <const char *>bound.key_word, len(bound.key_word))
         cmd.secrets = _SECRETS.get(name, SECRETS_NONE)
         if bound.handler is None:
             cmd.fn = NULL

@@ -23,6 +23,8 @@ from fastredis.engine.client cimport (
 from fastredis.engine.clientmem cimport clientmem_evict, clientmem_update
 from fastredis.engine.execute cimport engine_feed
 from fastredis.engine.runtime cimport Engine
+from fastredis.engine.tracking cimport tracking_broadcast
+from fastredis.net.alarm cimport alarm_set
 from libc.string cimport memcpy, memmove, strncmp
 
 cdef enum:
@@ -177,6 +179,10 @@ cdef void conn_end_round(server_t *srv) noexcept nogil:
                 and not srv.is_stopping:
             _execute_kept(c)
             client_queue_write(c)
+    if fr_unlikely(srv.has_broadcasts):
+        tracking_broadcast(srv)
+    if srv.blocking != NULL:
+        alarm_set(srv)
     while srv.write_list != NULL:
         c = srv.write_list
         srv.write_list = c.next_write

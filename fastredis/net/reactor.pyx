@@ -53,6 +53,7 @@ from fastredis.engine.client cimport (
     server_update_clock,
 )
 from fastredis.engine.runtime cimport Engine
+from fastredis.net.alarm cimport alarm_open, alarm_ring
 from fastredis.net.conn cimport (
     conn_end_round,
     conn_read_buffer,
@@ -184,7 +185,8 @@ cdef enum:
     ACCEPT_PAUSE_MS = 100
     COALESCE_CLIENTS = 16           # served within a tick: below, latency counts more
     COALESCE_ENOUGH = 16            # ready in one round: no need to wait for more
-    LISTENER_TAG = 1                # low bit of epoll's data: a listener's index
+    LISTENER_TAG = 1                # low bit of epoll's data: a listener's index ...
+    ALARM = (LISTENERS_MAX << 1) | LISTENER_TAG     # ... or the timer
 
 cdef struct listener_t:
     int fd
@@ -290,6 +292,7 @@ cdef class Reactor:
         self.epfd = epoll_create1(EPOLL_CLOEXEC)
         if self.epfd < 0:
             raise OSError(errno, "epoll_create1 failed")
+        self._watch_alarm()
 
     def __dealloc__(self):
         if self.epfd >= 0:
@@ -317,6 +320,15 @@ cdef class Reactor:
         self.nlisteners += 1
         if self._watch_listener(self.nlisteners - 1, EPOLL_CTL_ADD) < 0:
             raise OSError(errno, "cannot watch the listening socket")
+
+    cdef void _watch_alarm(self) noexcept nogil:
+        """Be woken for time limits; without a descriptor for that the cron sees them.
+        """
+        cdef epoll_event e
+        e.events = EPOLLIN | EPOLLET
+        e.data.u64 = ALARM
+        if alarm_open(self.srv) >= 0:
+            epoll_ctl(self.epfd, EPOLL_CTL_ADD, self.srv.alarm_fd, &e)
 
     cdef int _watch_listener(self, int i, int op) noexcept nogil:
         cdef epoll_event e
@@ -368,7 +380,9 @@ cdef class Reactor:
             self.srv.stats.rounds += 1
             for i in range(n):
                 e = &self.events[i]
-                if e.data.u64 & LISTENER_TAG:
+                if e.data.u64 == ALARM:
+                    alarm_ring(self.srv)
+                elif e.data.u64 & LISTENER_TAG:
                     self._accept(&self.listeners[e.data.u64 >> 1])
                 else:
                     self._serve(<client_t *>e.data.ptr, e.events)

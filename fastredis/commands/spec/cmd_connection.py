@@ -119,6 +119,16 @@ CLIENT = Command(
     summary="Shows and steers the connections of clients.",
     subcommands=[
         Command(
+            "CACHING",
+            since="6.0.0",
+            arity=3,
+            flags=_ANYTIME | SENTINEL,
+            args=[oneof("mode", token("YES"), token("NO"))],
+            reply=ok(),
+            cost="O(1)",
+            summary="Has the keys of the next command tracked, or not.",
+        ),
+        Command(
             "CAPA",
             since="8.0.0",
             arity=-3,
@@ -367,6 +377,30 @@ CLIENT = Command(
             cost="O(1)",
             summary="Names this connection; an empty name takes the name away.",
             tips=_ALL_NODES,
+        ),
+        Command(
+            "TRACKING",
+            since="6.0.0",
+            arity=-3,
+            flags=_ANYTIME | SENTINEL,
+            args=[
+                oneof("status", token("ON"), token("OFF")),
+                integer("client-id", token="REDIRECT", optional=True),
+                string(
+                    "prefix",
+                    token="PREFIX",
+                    optional=True,
+                    multiple=True,
+                    multiple_token=True,
+                ),
+                token("BCAST", optional=True),
+                token("OPTIN", optional=True),
+                token("OPTOUT", optional=True),
+                token("NOLOOP", optional=True),
+            ],
+            reply=ok(),
+            cost="O(1), O(n) to end with BCAST, n = number of its prefixes",
+            summary="Has this connection told when keys change that it has read.",
         ),
         Command(
             "TRACKINGINFO",
