@@ -161,7 +161,7 @@ cdef status_t _check_modes_or_reply(client_t *c, const request_t *r) noexcept no
     elif r.flags & TRACK_BCAST and r.flags & (TRACK_OPTIN | TRACK_OPTOUT):
         error = b"ERR OPTIN and OPTOUT are not compatible with BCAST"
     elif r.flags & TRACK_OPTIN and r.flags & TRACK_OPTOUT:
-        error = b"ERR You can't use both OPTIN mode and OPTOUT mode"
+        error = b"ERR You can't specify both OPTIN mode and OPTOUT mode"
     elif (r.flags & TRACK_OPTIN and now & TRACK_OPTOUT) \
             or (r.flags & TRACK_OPTOUT and now & TRACK_OPTIN):
         error = (

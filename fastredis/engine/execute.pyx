@@ -218,6 +218,19 @@ cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
     return True
 
 
+cdef void _reply_wrong_arity(client_t *c) noexcept nogil:
+    """Reply that the number of arguments is wrong; EXEC ends the transaction so, too.
+    """
+    if strcmp(c.cmd.name, b"exec") != 0:
+        reply_wrong_arity(c)
+        return
+    reply_error(
+        c, b"EXECABORT Transaction discarded because of: wrong number of arguments "
+        b"for 'exec' command")
+    if c.flags & CLIENT_MULTI:
+        multi_end(c)
+
+
 cdef bint _is_refused(client_t *c) noexcept nogil:
     """Reply an error and return True if the request must not be executed."""
     cdef cmd_t *cmd = c.cmd
@@ -232,7 +245,7 @@ cdef bint _is_refused(client_t *c) noexcept nogil:
         cmd.rejected_calls += 1
         return True
     if fr_unlikely((cmd.arity > 0 and c.argc != cmd.arity) or c.argc < -cmd.arity):
-        reply_wrong_arity(c)
+        _reply_wrong_arity(c)
         cmd.rejected_calls += 1
         return True
     if fr_unlikely(not c.flags & CLIENT_AUTHENTICATED and not cmd.flags & CMD_NO_AUTH):
@@ -341,15 +354,6 @@ cdef uint64_t _execute_or_queue(client_t *c, uint64_t start) noexcept nogil:
     if not c.flags & STATEFUL:
         return _execute(c, start)
     c.error_count = 0
-    if c.flags & CLIENT_MULTI and cmd != NULL and c.argc != 1 \
-            and strcmp(cmd.name, b"exec") == 0:
-        # EXEC that cannot be executed ends the transaction
-        reply_error(
-            c, b"EXECABORT Transaction discarded because of: wrong number of arguments "
-            b"for 'exec' command")
-        cmd.rejected_calls += 1
-        multi_end(c)
-        return clock_cycles()
     if _is_refused(c) or _is_refused_here(c):
         if c.flags & CLIENT_MULTI:
             c.flags |= CLIENT_DIRTY_EXEC

@@ -298,19 +298,27 @@ cdef int _compare(
 cdef prefix_t *_prefix(
     tracking_t *all, const char *name, size_t nbytes
 ) noexcept nogil:
-    """Return a prefix, made if need be."""
-    cdef prefix_t *p = all.prefixes
-    while p != NULL:
-        if p.len == nbytes and memcmp(p.name, name, nbytes) == 0:
-            return p
-        p = p.next
+    """Return a prefix, made if need be; the list is in the order of the bytes."""
+    cdef prefix_t **link = &all.prefixes
+    cdef prefix_t *before = NULL
+    cdef prefix_t *p
+    cdef int order
+    while link[0] != NULL:
+        order = _compare(link[0].name, link[0].len, name, nbytes)
+        if order == 0:
+            return link[0]
+        if order > 0:
+            break
+        before = link[0]
+        link = &before.next
     p = <prefix_t *>zcalloc(sizeof(prefix_t) + nbytes)
     p.len = nbytes
     memcpy(p.name, name, nbytes)
-    p.next = all.prefixes
+    p.prev = before
+    p.next = link[0]
     if p.next != NULL:
         p.next.prev = p
-    all.prefixes = p
+    link[0] = p
     all.nprefixes += 1
     return p
 
@@ -554,12 +562,12 @@ cdef void tracking_remember(client_t *c) noexcept nogil:
     cdef tracker_t *t = _tracker(c)
     cdef bint is_chosen = (t.flags & TRACK_CACHING) != 0
     cdef key_places_t places
-    cdef int i
+    cdef int _i
     if t.flags & TRACK_BCAST or (t.flags & TRACK_OPTIN and not is_chosen) \
             or (t.flags & TRACK_OPTOUT and is_chosen):
         return
     places = cmd_keys(c.cmd, c.argv, c.argc)
-    for i in range(places.n):
+    for _i in range(places.n):
         _note(all, t, c.argv[places.first].ptr, c.argv[places.first].len)
         places.first += places.step
     _limit(c.srv)
