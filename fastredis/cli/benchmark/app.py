@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fastredis
 from fastredis.cli.benchmark import chart, load, measure, proc, report, results
+from fastredis.cli.benchmark.listen import ListenError
 from fastredis.cli.benchmark.progress import Progress
 from fastredis.cli.benchmark.scenarios import SCENARIOS, Scenario, select
 from fastredis.cli.benchmark.servers import (
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 EXIT_MISSED: Final = 1  # with --check: a target was missed, or nothing could be said
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
-_FAILURES: Final = (measure.MeasureError, load.LoadError, ServerError, StreamError)
+_FAILURES: Final = (
+    *(measure.MeasureError, load.LoadError, ListenError),
+    *(ServerError, StreamError),
+)
 
 _DESCRIPTION: Final = """\
 Measure what commands cost fastredis and other servers, and compare them.

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastredis.cli.benchmark import proc
+from fastredis.cli.benchmark.listen import subscribers
 from fastredis.cli.benchmark.load import command_line, percentile, run_load
 from fastredis.cli.benchmark.results import Sample
-from fastredis.cli.benchmark.scenarios import FIXED_KEY, SHORT_VALUE
+from fastredis.cli.benchmark.scenarios import CHANNEL, FIXED_KEY, SHORT_VALUE
 from fastredis.cli.benchmark.servers import HOST
 from fastredis.cli.benchmark.stream import (
     PROBE_BATCH,
@@ -209,18 +210,35 @@ def _load(
     )
     # generous: the slowest servers reach some 10,000 requests a second
     timeout_s = 60.0 + 10 * settings.seconds + requests / 2000
-    wall, cpu, waited = (
-        time.perf_counter_ns(),
-        proc.cpu_ns(server.pid),
-        proc.waited_ns(server.pid),
-    )
-    report = run_load(line, timeout_s, server.alive, tick)
-    return (
-        report,
-        proc.cpu_ns(server.pid) - cpu,
-        proc.waited_ns(server.pid) - waited,
-        time.perf_counter_ns() - wall,
-    )
+    with subscribers(HOST, server.port, scenario.subscribers, CHANNEL):
+        wall, cpu, waited = (
+            time.perf_counter_ns(),
+            proc.cpu_ns(server.pid),
+            proc.waited_ns(server.pid),
+        )
+        report = run_load(line, timeout_s, server.alive, tick)
+        found = (
+            report,
+            proc.cpu_ns(server.pid) - cpu,
+            proc.waited_ns(server.pid) - waited,
+            time.perf_counter_ns() - wall,
+        )
+        _check_subscribers(server, scenario)
+    return found
+
+
+def _check_subscribers(server: RunningServer, scenario: Scenario) -> None:
+    """Check that the subscribers have got all messages.
+
+    Raises: MeasureError if the server has closed connections of some, or hears none.
+    """
+    if scenario.subscribers:
+        _, count = server.ask("PUBSUB", "NUMSUB", CHANNEL)
+        if int(count) != scenario.subscribers:
+            raise MeasureError(
+                f"{count} of {scenario.subscribers} subscribers are left: they did "
+                f"not read fast enough"
+            )
 
 
 def measure_load(

@@ -29,6 +29,7 @@ ZSET_KEY: Final = "myzset"
 LIST_KEY: Final = "mylist"
 GEO_KEY: Final = "mygeo"
 HLL_KEY: Final = "myhll"
+CHANNEL: Final = "news"
 ELEMENT: Final = "element:__rand_int__"
 SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
 
@@ -81,6 +82,7 @@ class Scenario:
         its reply is OK.
     reads: every key must be found, or the measurement is refused.
     expires: keys must have a TTL afterwards.
+    subscribers: connections that have subscribed to CHANNEL, and read.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Scenario:
     reads: bool = False
     expires: bool = False
     ttl: bool = False
+    subscribers: int = 0
 
 
 def _load(
@@ -529,6 +532,21 @@ def _memory_targets(limit: float) -> tuple[Target, ...]:
     )
 
 
+def _messages() -> list[Scenario]:
+    """Messages that nobody gets, and that many get."""
+    return [
+        _load(
+            f"publish_{count}",
+            0.60,
+            ("PUBLISH", CHANNEL, SHORT_VALUE),
+            f"PUBLISH of 3 bytes to {count} subscribers, P=16",
+            pipeline=16,
+            subscribers=count,
+        )
+        for count in (0, 50)
+    ]
+
+
 def _memory() -> list[Scenario]:
     """What a key costs in memory."""
     found = []
@@ -617,6 +635,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_bitmaps(),
         *_hyperloglogs(),
         *_geo(),
+        *_messages(),
         *_memory(),
         *_latency(),
     )

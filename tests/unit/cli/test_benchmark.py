@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fastredis.cli import benchmark
-from fastredis.cli.benchmark import app, chart, load, measure, proc, report
+from fastredis.cli.benchmark import app, chart, listen, load, measure, proc, report
 from fastredis.cli.benchmark.progress import Progress
 from fastredis.cli.benchmark.results import (
     Results,
@@ -53,6 +54,8 @@ from fastredis.cli.benchmark.stream import (
     encode,
     set_batches,
 )
+from fastredis.cli.benchmark.stream import Stream, StreamError, encode, set_batches
+from support.server import FastredisServer
 from support.wait import wait_until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -112,6 +115,7 @@ def test_every_promised_scenario_is_there() -> None:
         "lpush_p16 rpush_p16 lpop_1m rpop_1m lrange_100 lrange_600 mem_list_300k "
         "zrangebyscore10_1m pfadd_p16 pfcount_p16 pfcount_union geosearch_100k "
         "mem_hash_300k mem_hash5_100k"
+        "publish_0 publish_50"
     )
     assert set(SCENARIOS) == basic | set(others.split())
     assert set(QUICK) <= set(SCENARIOS)
@@ -293,6 +297,37 @@ def test_set_batches_with_ttl_spread_the_ttl() -> None:
         [b"SET", b"key:%012d" % i, b"xyz", b"EX", b"%d" % (10_000 + i % 10_000)]
         for i in range(9_998, 10_002)
     ]
+
+
+# --- Subscribers ---
+
+
+@linux
+def test_subscribers_read_until_the_end_of_the_block() -> None:
+    with FastredisServer() as server, server.client() as client:
+
+        def count() -> int:
+            return client.cmd("PUBSUB", "NUMSUB", "news")[1]
+
+        with listen.subscribers("127.0.0.1", server.port, 3, "news"):
+            assert count() == 3
+            # more than the limit of a subscriber's output
+            for _ in range(50):
+                assert client.cmd("PUBLISH", "news", "x" * 2**20) == 3
+            assert count() == 3
+        wait_until(lambda: count() == 0)
+        with listen.subscribers("127.0.0.1", server.port, 0, "news"):
+            assert count() == 0
+
+
+def test_subscribers_of_nothing_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with (
+        pytest.raises(listen.ListenError),
+        listen.subscribers("127.0.0.1", port, 1, "news"),
+    ):
+        pass
 
 
 # --- A server small enough to read here: enough for the client, fill and probe ---
