@@ -295,6 +295,31 @@ def test_a_subscriber_that_does_not_read_is_closed(server: FastredisServer) -> N
     )
 
 
+def test_nobody_waits_for_a_slow_subscriber(
+    server: FastredisServer,
+) -> None:
+    """Until it is closed, and then: all others get every message, in order."""
+    publisher = RawClient(server.port)
+    limit = publisher.config("client-output-buffer-limit")
+    publisher.ok("CONFIG", "SET", "client-output-buffer-limit", "pubsub 4mb 0 0")
+    slow = RawClient(server.port, rcvbuf=4096)
+    subscribe(slow, "SUBSCRIBE", "a")
+    quick = [RawClient(server.port, resp=resp) for resp in (2, 3, 2)]
+    for client in quick:
+        subscribe(client, "SUBSCRIBE", "a")
+    counts = set()
+    for n in range(200):
+        text = b"%d" % n + b"x" * 100_000
+        counts.add(publisher.cmd("PUBLISH", "a", text))
+        for client in quick:
+            told(client, b"message", b"a", text)
+    assert counts == {4, 3}
+    assert publisher.info("stats")["client_output_buffer_limit_disconnections"] == "1"
+    publisher.ok("CONFIG", "SET", "client-output-buffer-limit", limit)
+    for client in [publisher, slow, *quick]:
+        client.close()
+
+
 def test_a_subscriber_over_its_soft_limit_is_closed_in_time(
     server: FastredisServer,
 ) -> None:
@@ -465,3 +490,30 @@ def test_redis_py(server: FastredisServer, protocol: int) -> None:
         assert [m["type"] for m in messages] == ["message", "pmessage"]
         assert [m["data"] for m in messages] == [b"1", b"2"]
         listener.close()
+
+
+# --- Many --------------------------------------------------------------------------
+
+
+def test_many_channels(server: FastredisServer) -> None:
+    """A million would do as well; memory and the table's growth show with fewer."""
+    count = 30_000
+    with RawClient(server.port) as client, RawClient(server.port) as publisher:
+        before = int(publisher.info("memory")["used_memory"])
+        names = [f"channel:{n:08}" for n in range(count)]
+        for start in range(0, count, 1000):
+            client.send("SUBSCRIBE", *names[start : start + 1000])
+            replies = [client.read() for _ in range(1000)]
+            assert replies[-1][2] == start + 1000
+        taken = int(publisher.info("memory")["used_memory"]) - before
+        assert taken < 200 * count  # bytes, for channel and subscription
+        assert publisher.info("stats")["pubsub_channels"] == str(count)
+        for n in random.Random(1).sample(range(count), 100):
+            assert publisher.cmd("PUBLISH", names[n], "x") == 1
+            told(client, b"message", names[n].encode(), b"x")
+        client.send("UNSUBSCRIBE")
+        left = [client.read()[2] for _ in range(count)]
+        assert left == list(range(count - 1, -1, -1))
+        assert publisher.info("stats")["pubsub_channels"] == "0"
+        after = int(publisher.info("memory")["used_memory"]) - before
+        assert after < taken // 4

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 import redis
 
 import fastredis
-from support.client import Error, RawClient
+from support.client import ConnectionClosed, Error, RawClient
 from support.server import FastredisServer
 from support.wait import wait_until
 
@@ -620,3 +622,92 @@ def test_what_a_waiting_client_takes_is_a_change(
     assert waiting.read() == b"a"
     queue(client, ("PING",))
     assert client.cmd("EXEC") == client.null_array
+
+
+# --- Many --------------------------------------------------------------------------
+
+
+def test_a_queue_of_100_000_commands(client: RawClient, client2: RawClient) -> None:
+    client.ok("MULTI")
+    replies = client.pipeline([["INCR", "n"]] * 100_000)
+    assert set(replies) == {"QUEUED"}
+    line = client2.cmd("CLIENT", "LIST", "ID", str(_client_id(client2, client)))
+    found = re.search(rb"multi=(\d+).*multi-mem=(\d+).*tot-mem=(\d+)", line)
+    assert found is not None
+    count, queued, total = map(int, found.groups())
+    assert count == 100_000
+    assert 5_000_000 < queued < total < 25_000_000
+    reply = client.cmd("EXEC")
+    assert reply == list(range(1, 100_001))
+    line = client2.cmd("CLIENT", "LIST", "ID", str(client.cmd("CLIENT", "ID")))
+    assert b"multi=-1 " in line
+    assert b"multi-mem=0 " in line
+
+
+def _client_id(watcher: RawClient, client: RawClient) -> int:
+    """Return the id of a client that is in a transaction."""
+    port = client.sock.getsockname()[1]
+    for line in watcher.cmd("CLIENT", "LIST").splitlines():
+        if b":%d laddr" % port in line:
+            return int(line.split()[0].removeprefix(b"id="))
+    raise AssertionError("there is no such client")
+
+
+def test_a_queue_counts_for_the_query_buffer_limit(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    server = fresh_server(client_query_buffer_limit="1mb")
+    with RawClient(server.port) as client, RawClient(server.port) as other:
+        client.ok("MULTI")
+        for _ in range(8):
+            assert client.cmd("SET", "a", "x" * 100_000) == "QUEUED"
+        client.send("SET", "a", "x" * 500_000)
+        assert client.is_closed()
+        stats = other.info("stats")
+        assert stats["client_query_buffer_limit_disconnections"] == "1"
+        # the same commands in smaller transactions
+        for _ in range(20):
+            other.ok("MULTI")
+            assert other.cmd("SET", "a", "x" * 100_000) == "QUEUED"
+            assert other.cmd("EXEC") == ["OK"]
+
+
+def test_a_queue_counts_for_the_memory_of_clients(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    server = fresh_server(maxmemory_clients="4mb")
+    with RawClient(server.port) as client, RawClient(server.port) as other:
+        client.ok("MULTI")
+        with pytest.raises((ConnectionClosed, ConnectionError)):
+            client.pipeline([["SET", "a", "x" * 200]] * 50_000)
+        assert other.info("stats")["evicted_clients"] == "1"
+        # a client that watches much is counted, too
+        with RawClient(server.port) as watcher, contextlib.suppress(ConnectionError):
+            for n in range(100_000):
+                watcher.send("WATCH", f"{n:0100}")
+        wait_until(lambda: other.info("stats")["evicted_clients"] == "2")
+        assert other.info("clients")["total_watched_keys"] == "0"
+
+
+def test_10_000_watched_keys(client: RawClient, client2: RawClient) -> None:
+    keys = [f"key:{n}" for n in range(10_000)]
+    for start in range(0, len(keys), 1000):
+        client.ok("WATCH", *keys[start : start + 1000])
+    client.ok("WATCH", *keys)  # once more changes nothing
+    info = client2.info("clients")
+    assert info["total_watched_keys"] == "10000"
+    assert info["watching_clients"] == "1"
+    client.ok("MULTI")
+    assert client.cmd("PING") == "QUEUED"
+    assert client.cmd("EXEC") == ["PONG"]
+    assert client2.info("clients")["total_watched_keys"] == "0"
+    client.ok("WATCH", *keys)
+    client2.ok("SET", "key:7777", "1")
+    assert client2.info("clients")["total_watched_keys"] == "0"
+    client.ok("MULTI")
+    assert client.cmd("EXEC") == client.null_array
+    # keys that nobody watches are changed meanwhile
+    client.ok("WATCH", *keys)
+    client2.ok("MSET", *[word for n in range(20_000) for word in (f"other:{n}", "1")])
+    client.ok("MULTI")
+    assert client.cmd("EXEC") == []
