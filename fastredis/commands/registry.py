@@ -176,9 +176,12 @@ class Bound:
             begin, find = keys.begin, keys.find
             if isinstance(begin, Index) and isinstance(find, KeyNum):
                 self.counted = begin.pos + find.count, find.step
-            elif isinstance(begin, Keyword) and isinstance(find, Range):
-                if find.limit == 2 and begin.start > 0:
-                    self.key_word = begin.word.lower().encode("ascii")
+            elif (
+                isinstance(begin, Keyword)
+                and isinstance(find, Range)
+                and (find.limit, begin.start) == (2, 1)
+            ):
+                self.key_word = begin.word.lower().encode("ascii")
         self.python = spec.python
         self.handler = handler
         self.subcommands = subcommands

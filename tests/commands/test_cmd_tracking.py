@@ -497,7 +497,17 @@ def test_what_is_said_of_a_connection(client3: RawClient, client2: RawClient) ->
     assert info["prefixes"] == []
     assert shown(client3, client2, "redir") == "0"
     client3.ok("CLIENT", "TRACKING", "OFF")
-    words = ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "b", "PREFIX", "a", "REDIRECT"]
+    words = [
+        "CLIENT",
+        "TRACKING",
+        "ON",
+        "BCAST",
+        "PREFIX",
+        "b",
+        "PREFIX",
+        "a",
+        "REDIRECT",
+    ]
     client3.ok(*words, id_of(client2))
     info = client3.cmd("CLIENT", "TRACKINGINFO")
     assert set(info["flags"]) == {b"on", b"bcast"}

@@ -28,6 +28,7 @@ from fastredis.commands.registry import (
 from fastredis.commands.spec.model import (
     KEY_FLAG_NAMES,
     NO_MANDATORY_KEYS,
+    READONLY,
     Command,
     Index,
     KeyNum,
@@ -129,6 +130,36 @@ def test_compiled_handlers_are_found_by_name() -> None:
     assert client.subcommands[0].name == b"client|no-touch"
     assert client.subcommands[0].arity == 3
     assert client.subcommands[0].handler is module.__pyx_capi__["cmd_client_no_touch"]
+
+
+def test_where_compiled_code_finds_keys() -> None:
+    """It knows a range, a number before the keys, and a word before them."""
+    ranged, counted, both, worded, plain = (
+        Bound(declare("X", keys=keys), None, [])
+        for keys in (
+            keys_from("RO"),
+            counted_keys("RO", at=2, step=2),
+            [one_key("OW"), counted_keys("RO", at=2)],
+            KeySpec("RO", Keyword("STREAMS", 1), Range(-1, 1, 2)),
+            [],
+        )
+    )
+    assert (ranged.first_key, ranged.counted, ranged.key_word) == (1, (0, 0), b"")
+    assert (counted.first_key, counted.counted, counted.key_word) == (0, (2, 2), b"")
+    assert (both.first_key, both.counted) == (1, (2, 1))
+    assert (worded.first_key, worded.counted) == (0, (0, 0))
+    assert worded.key_word == b"streams"
+    assert (plain.first_key, plain.counted, plain.key_word) == (0, (0, 0), b"")
+
+
+@pytest.mark.parametrize("name", [n for n, s in SPECS.items() if s.flags & READONLY])
+def test_compiled_code_finds_all_keys_of_commands_that_read(name: str) -> None:
+    """What clients cache depends on it (fastredis/engine/cmdkeys.pyx)."""
+    for spec in (SPECS[name], *SPECS[name].subcommands.values()):
+        bound = Bound(spec, None, [])
+        ways = [bound.first_key, bound.counted[0], len(bound.key_word)]
+        certain = [k for k in spec.keys if not isinstance(k.begin, Unknown)]
+        assert len([way for way in ways if way]) == bool(certain)
 
 
 def test_every_declaration_can_be_bound() -> None:
