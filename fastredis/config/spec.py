@@ -340,8 +340,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     memory("zset-max-listpack-value", 64, 0, LONG_MAX, BUILT,
            "zset-max-ziplist-value"),
     memory("hll-sparse-max-bytes", 3000, 0, LONG_MAX, BUILT),
-    memory("stream-node-max-bytes", 4096, 0, LONG_MAX),
-    number("stream-node-max-entries", 100, 0, LONG_MAX),
+    memory("stream-node-max-bytes", 4096, 0, LONG_MAX, BUILT),
+    number("stream-node-max-entries", 100, 0, LONG_MAX, BUILT),
     flag("import-mode", False, HIDDEN | BUILT),
 
     # --- RDB ---

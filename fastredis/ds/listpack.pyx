@@ -24,23 +24,31 @@ Threads: the one that owns the block.
 Source: S. Sanfilippo's listpack specification (github.com/antirez/listpack).
 """
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc, zsize
-from fastredis.core.num cimport num_format_i64, num_parse_i64
-from fastredis.core.status cimport C_OK, fr_assert
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from fastredis.core.num cimport num_format_i64
+from fastredis.core.status cimport fr_assert
+from fastredis.ds.lpentry cimport (
+    LPE_COUNT_UNKNOWN as COUNT_UNKNOWN,
+    LPE_END as END,
+    LPE_INT64 as INT64,
+    LPE_STR32 as STR32,
+    lpe_after as _after,
+    lpe_back_size as _back_size,
+    lpe_body as _body,
+    lpe_get,
+    lpe_load32 as _load32,
+    lpe_load_back as _load_back,
+    lpe_put_int_head,
+    lpe_put_str_head,
+    lpe_store32 as _store32,
+    lpe_store_back as _store_back,
+    lpe_text_int,
+)
+from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy, memmove
 
 cdef enum:
-    END = 0xFF
-    COUNT_UNKNOWN = 65535
-    TEXT_INT_MAX = 20           # longer text is no integer
     HEAD_MAX = 9                # an encoding byte and eight of an integer
     BACK_MAX = 5
-    STR12 = 0xE0
-    STR32 = 0xF0
-    INT16 = 0xF1
-    INT24 = 0xF2
-    INT32 = 0xF3
-    INT64 = 0xF4
 
 # An entry about to be written: head (and an integer's bytes), data, backward length.
 cdef struct entry_t:
@@ -53,17 +61,6 @@ cdef struct entry_t:
 
 
 # --- Header -----------------------------------------------------------------------
-
-
-cdef inline uint32_t _load32(const uint8_t *p) noexcept nogil:
-    return p[0] | (p[1] << 8) | (p[2] << 16) | (<uint32_t>p[3] << 24)
-
-
-cdef inline void _store32(uint8_t *p, uint32_t v) noexcept nogil:
-    p[0] = v & 255
-    p[1] = (v >> 8) & 255
-    p[2] = (v >> 16) & 255
-    p[3] = (v >> 24) & 255
 
 
 cdef inline uint32_t _count(const uint8_t *lp) noexcept nogil:
@@ -148,68 +145,6 @@ cdef uint8_t *lp_shrink(uint8_t *lp) noexcept nogil:
 # --- Entries ----------------------------------------------------------------------
 
 
-cdef inline size_t _body(const uint8_t *p) noexcept nogil:
-    """Return the bytes of head and data of the entry at p."""
-    cdef uint8_t b = p[0]
-    if b < 0x80:
-        return 1
-    if b < 0xC0:
-        return 1 + (b & 63)
-    if b < 0xE0:
-        return 2
-    if b < 0xF0:
-        return 2 + (((b & 15) << 8) | p[1])
-    if b == STR32:
-        return 5 + <size_t>_load32(p + 1)
-    if b == INT16:
-        return 3
-    if b == INT24:
-        return 4
-    if b == INT32:
-        return 5
-    return 9
-
-
-cdef inline int _back_size(size_t body) noexcept nogil:
-    """Return the bytes that the backward length takes."""
-    if body < 128:
-        return 1
-    if body < 16384:
-        return 2
-    if body < 2097152:
-        return 3
-    if body < 268435456:
-        return 4
-    return 5
-
-
-cdef inline uint8_t *_after(const uint8_t *p) noexcept nogil:
-    """Return where the entry at p ends."""
-    cdef size_t n = _body(p)
-    return <uint8_t *>p + n + _back_size(n)
-
-
-cdef inline int _store_back(uint8_t *p, size_t body) noexcept nogil:
-    """Write the backward length at p; return its bytes."""
-    cdef int n = _back_size(body), i
-    for i in range(n):
-        p[n - 1 - i] = (body & 127) | (128 if i < n - 1 else 0)
-        body >>= 7
-    return n
-
-
-cdef inline size_t _load_back(const uint8_t *last) noexcept nogil:
-    """Return the backward length whose last byte is at last."""
-    cdef size_t v = 0
-    cdef int shift = 0
-    while True:
-        v |= <size_t>(last[0] & 127) << shift
-        if not last[0] & 128 or shift >= 28:
-            return v
-        shift += 7
-        last -= 1
-
-
 cdef uint8_t *lp_first(const uint8_t *lp) noexcept nogil:
     """Return the first entry, or NULL."""
     cdef uint8_t *p = <uint8_t *>lp + LP_HEADER
@@ -265,39 +200,7 @@ cdef uint8_t *lp_seek(const uint8_t *lp, int64_t index) noexcept nogil:
 
 cdef void lp_get(const uint8_t *p, lp_value_t *v) noexcept nogil:
     """Read the value of an entry."""
-    cdef uint8_t b = p[0]
-    cdef uint64_t u
-    v.ptr = NULL
-    v.len = 0
-    v.num = 0
-    if b < 0x80:
-        v.num = b
-    elif b < 0xC0:
-        v.ptr = <const char *>p + 1
-        v.len = b & 63
-    elif b < 0xE0:
-        v.num = ((b & 31) << 8) | p[1]
-        if v.num >= 4096:
-            v.num -= 8192
-    elif b < 0xF0:
-        v.ptr = <const char *>p + 2
-        v.len = ((b & 15) << 8) | p[1]
-    elif b == STR32:
-        v.ptr = <const char *>p + 5
-        v.len = _load32(p + 1)
-    elif b == INT16:
-        v.num = p[1] | (p[2] << 8)
-        if v.num >= 32768:
-            v.num -= 65536
-    elif b == INT24:
-        v.num = p[1] | (p[2] << 8) | (p[3] << 16)
-        if v.num >= 8388608:
-            v.num -= 16777216
-    elif b == INT32:
-        v.num = <int32_t>_load32(p + 1)
-    else:
-        u = _load32(p + 1) | (<uint64_t>_load32(p + 5) << 32)
-        v.num = <int64_t>u
+    lpe_get(p, v)
 
 
 cdef const char *lp_text(const uint8_t *p, char *buf, size_t *len_out) noexcept nogil:
@@ -318,8 +221,7 @@ cdef bint lp_equal(const uint8_t *p, const char *s, size_t nbytes) noexcept nogi
     lp_get(p, &v)
     if v.ptr != NULL:
         return v.len == nbytes and memcmp(v.ptr, s, nbytes) == 0
-    return nbytes <= TEXT_INT_MAX and num_parse_i64(s, nbytes, &num) == C_OK \
-        and num == v.num
+    return lpe_text_int(s, nbytes, &num) and num == v.num
 
 
 cdef uint8_t *lp_find(
@@ -328,7 +230,7 @@ cdef uint8_t *lp_find(
     """Return the first entry with this value."""
     cdef lp_value_t v
     cdef int64_t num = 0
-    cdef bint is_int = nbytes <= TEXT_INT_MAX and num_parse_i64(s, nbytes, &num) == C_OK
+    cdef bint is_int = lpe_text_int(s, nbytes, &num)
     cdef size_t left = 0
     if p == NULL:
         return NULL
@@ -352,55 +254,21 @@ cdef uint8_t *lp_find(
 
 cdef void _encode_int(entry_t *e, int64_t v) noexcept nogil:
     """Prepare an entry with an integer."""
-    cdef uint64_t u = <uint64_t>v
-    cdef int n, i
     e.data = NULL
     e.ndata = 0
-    if 0 <= v <= 127:
-        e.head[0] = <uint8_t>v
-        e.nhead = 1
-    elif -4096 <= v <= 4095:
-        e.head[0] = 0xC0 | ((u >> 8) & 31)
-        e.head[1] = u & 255
-        e.nhead = 2
-    else:
-        if -32768 <= v <= 32767:
-            e.head[0] = INT16
-            n = 2
-        elif -8388608 <= v <= 8388607:
-            e.head[0] = INT24
-            n = 3
-        elif -2147483648 <= v <= 2147483647:
-            e.head[0] = INT32
-            n = 4
-        else:
-            e.head[0] = INT64
-            n = 8
-        for i in range(n):
-            e.head[1 + i] = (u >> (8 * i)) & 255
-        e.nhead = 1 + n
+    e.nhead = lpe_put_int_head(e.head, v)
     e.nback = _store_back(e.back, e.nhead)
 
 
 cdef void _encode(entry_t *e, const char *s, size_t nbytes) noexcept nogil:
     """Prepare an entry with a string, or the integer that it is the text of."""
     cdef int64_t num
-    if nbytes <= TEXT_INT_MAX and num_parse_i64(s, nbytes, &num) == C_OK:
+    if lpe_text_int(s, nbytes, &num):
         _encode_int(e, num)
         return
     e.data = s
     e.ndata = nbytes
-    if nbytes < 64:
-        e.head[0] = 0x80 | <uint8_t>nbytes
-        e.nhead = 1
-    elif nbytes < 4096:
-        e.head[0] = STR12 | (nbytes >> 8)
-        e.head[1] = nbytes & 255
-        e.nhead = 2
-    else:
-        e.head[0] = STR32
-        _store32(e.head + 1, <uint32_t>nbytes)
-        e.nhead = 5
+    e.nhead = lpe_put_str_head(e.head, nbytes)
     e.nback = _store_back(e.back, e.nhead + nbytes)
 
 

@@ -21,6 +21,8 @@ cdef enum block_reply_t:
 cdef void block_on_keys(
     client_t *c, int first, int n, int type, int64_t deadline_ms, block_reply_t empty
 ) noexcept nogil
+# ... and also once one of them is gone or has another type: the command then says so
+cdef void block_until_gone(client_t *c) noexcept nogil
 # the argument as a timeout in seconds: "ERR timeout is not a float or out of range",
 # "ERR timeout is negative", "ERR timeout is out of range"
 cdef status_t arg_timeout_or_reply(

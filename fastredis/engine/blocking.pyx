@@ -91,6 +91,7 @@ cdef struct block_t:
     int type                        # of the value that it waits for
     block_reply_t empty
     bint is_waiting                 # False while the command runs again
+    bint is_until_gone              # runs again, too, when a key is gone
     int64_t deadline_ms             # 0: none
     ssize_t heap_index
     size_t nwaiters
@@ -337,6 +338,12 @@ cdef void block_on_keys(
         _heap_add(_own(srv), c)
 
 
+cdef void block_until_gone(client_t *c) noexcept nogil:
+    """Have a client that waits hear of the end of a key, too."""
+    if c.blocked != NULL:
+        _block(c).is_until_gone = True
+
+
 cdef status_t arg_timeout_or_reply(
     client_t *c, int i, int64_t *deadline_ms_out
 ) noexcept nogil:
@@ -420,11 +427,10 @@ cdef void _try_key(
     while w != NULL:
         following = w.next if w != end else NULL
         o = db_peek(&srv.ks.dbs[k.db], &key)
-        if o == NULL:
-            return
         c = w.client
         own = _block(c)
-        if own.type == obj_type(o) and not c.flags & CLIENT_CLOSE_ASAP:
+        if (own.is_until_gone or (o != NULL and own.type == obj_type(o))) \
+                and not c.flags & CLIENT_CLOSE_ASAP:
             own.is_waiting = False
             c.cmd = own.cmd
             c.argv = own.argv

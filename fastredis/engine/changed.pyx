@@ -22,7 +22,7 @@ Threads: the thread that executes commands.
 Source: Redis documentation, "Redis keyspace notifications".
 """
 from fastredis.core.mem cimport zfree, zmalloc
-from fastredis.engine.blocking cimport blocking_signal
+from fastredis.engine.blocking cimport blocking_signal, blocking_signal_all
 from fastredis.engine.client cimport (
     CHANGE_BLOCKED,
     CHANGE_EVENTS,
@@ -110,6 +110,8 @@ cdef void _tell(
 
 cdef void _on_expired(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
     cdef server_t *srv = <server_t *>ctx
+    if srv.change_hooks & CHANGE_BLOCKED:
+        blocking_signal(db, srv, key)   # some wait for the end of a key
     if srv.change_hooks:
         _tell(srv, db, key, NOTIFY_EXPIRED, b"expired")
 
@@ -141,6 +143,8 @@ cdef void db_will_flush(server_t *srv, db_t *db) noexcept nogil:
     """Tell that all keys of a database go."""
     if srv.change_hooks & CHANGE_WATCHED:
         watch_touch_all(srv, db, NULL)
+    if srv.change_hooks & CHANGE_BLOCKED:
+        blocking_signal_all(srv, db.id)
 
 
 cdef void dbs_will_flush(server_t *srv) noexcept nogil:

@@ -4,6 +4,7 @@ from cpython.object cimport PyObject
 from fastredis.core.blob cimport blob_t
 from fastredis.ds.quicklist cimport ql_limits_t
 from fastredis.datatypes.hash_limits cimport hash_limits_t
+from fastredis.datatypes.stream_limits cimport stream_limits_t
 from fastredis.datatypes.t_set cimport set_limits_t
 from fastredis.keyspace.db cimport db_t, dbkey_t, keyspace_t
 from fastredis.resp.parser cimport argv_t, partial_t, slice_t
@@ -190,6 +191,7 @@ cdef struct server_t:
     size_t zset_max_listpack_entries
     size_t zset_max_listpack_value
     set_limits_t set_limits
+    stream_limits_t stream_limits
     blob_t *password                    # of the default user; NULL: none
     argv_t argv                         # arguments of the batch being executed
     char[16] redis_version              # what HELLO says

@@ -313,6 +313,10 @@ cdef class Engine:
             self.srv.set_limits.listpack_entries = value
         elif name == "set-max-listpack-value":
             self.srv.set_limits.listpack_value = value
+        elif name == "stream-node-max-bytes":
+            self.srv.stream_limits.node_max_nbytes = value
+        elif name == "stream-node-max-entries":
+            self.srv.stream_limits.node_max_entries = value
         elif name == "latency-tracking":
             self.srv.is_latency_tracked = value
         elif name == "list-max-listpack-size":
