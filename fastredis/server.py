@@ -71,6 +71,9 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_set",
     "fastredis.commands.cmd_sort",
     "fastredis.commands.cmd_stream",
+    "fastredis.commands.cmd_stream_claim",
+    "fastredis.commands.cmd_stream_group",
+    "fastredis.commands.cmd_stream_info",
     "fastredis.commands.cmd_stream_read",
     "fastredis.commands.cmd_string",
     "fastredis.commands.cmd_tracking",
@@ -96,6 +99,7 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.shutdown",
     "fastredis.admin.slowlog",
     "fastredis.persistence.save_commands",
+    "fastredis.admin.stream_help",
 )
 
 # Directives that C code reads, handed to Engine.set_option as they are.

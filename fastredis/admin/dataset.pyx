@@ -19,6 +19,7 @@ from fastredis.core.num cimport (
     NUM_DOUBLE_BUF,
     NUM_INT_BUF,
     num_format_double,
+    num_format_i64,
     num_format_u64,
 )
 from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
@@ -41,6 +42,15 @@ from fastredis.datatypes.t_set cimport (
     set_next,
     set_of,
 )
+from fastredis.datatypes.t_stream cimport (
+    sid,
+    sid_max,
+    stream_field,
+    stream_iter,
+    stream_iter_t,
+    stream_next,
+    stream_of,
+)
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
 from fastredis.datatypes.t_zset cimport (
     zset_entry_t,
@@ -57,7 +67,7 @@ from fastredis.ds.hashtable cimport (
     ht_t,
     ht_unpack,
 )
-from fastredis.ds.listpack cimport LP_INT_BUF
+from fastredis.ds.listpack cimport LP_INT_BUF, lp_value_t
 from fastredis.engine.client cimport client_t, cmd_t, server_t
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport (
@@ -79,6 +89,7 @@ from fastredis.keyspace.obj cimport (
     OBJ_INLINE_MAX,
     OBJ_NO_EXPIRE,
     OBJ_SET,
+    OBJ_STREAM,
     OBJ_STRING,
     OBJ_ZSET,
     obj_enc,
@@ -88,7 +99,7 @@ from fastredis.keyspace.obj cimport (
     obj_t,
     obj_type,
 )
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from *:
@@ -248,6 +259,36 @@ cdef void _add_members(unsigned char *digest, const obj_t *o) noexcept nogil:
         _add(digest, m.ptr, m.len)
 
 
+cdef void _mix_value(unsigned char *digest, const lp_value_t *v) noexcept nogil:
+    cdef char[NUM_INT_BUF] digits
+    if v.ptr == NULL:
+        _mix(digest, digits, num_format_i64(digits, v.num))
+    else:
+        _mix(digest, v.ptr, v.len)
+
+
+cdef void _mix_stream(unsigned char *digest, const obj_t *o) noexcept nogil:
+    """Take in the entries of a stream, in their order; its groups are left out."""
+    cdef char[2 * NUM_INT_BUF] text
+    cdef lp_value_t name, value
+    cdef stream_iter_t it
+    cdef int64_t left
+    cdef int n
+    stream_iter(&it, stream_of(o), sid(0, 0), sid_max(), False)
+    while stream_next(&it):
+        n = num_format_u64(text, it.id.ms)
+        text[n] = 46
+        n += 1
+        n += num_format_u64(text + n, it.id.seq)
+        _mix(digest, text, n)
+        left = it.nfields
+        while left > 0:
+            stream_field(&it, &name, &value)
+            _mix_value(digest, &name)
+            _mix_value(digest, &value)
+            left -= 1
+
+
 cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
     """Take in type, value and whether there is an expiry; not the key."""
     _mix_u32(digest, obj_type(o))
@@ -261,6 +302,8 @@ cdef void _mix_object(unsigned char *digest, const obj_t *o) noexcept nogil:
         hash_walk(o, 0, _add_pair, digest)
     elif obj_type(o) == OBJ_ZSET:
         _add_zset(digest, o)
+    elif obj_type(o) == OBJ_STREAM:
+        _mix_stream(digest, o)
     else:
         fr_assert(False)
     if obj_expire_ms(o) != OBJ_NO_EXPIRE:

@@ -9,12 +9,14 @@ cmd_stream_read.pyx; consumer groups are in cmd_stream_group.pyx.
 """
 from fastredis.commands.stream_args cimport (
     arg_sid_range_or_reply,
-    arg_sids_or_reply,
+    arg_sids_and_refs_or_reply,
     arg_stream_refs,
     arg_strict_sid_or_reply,
     reply_sid,
     reply_stream_entry,
+    stream_check_ids_or_reply,
     stream_read_or_reply,
+    stream_was_deleted,
     stream_write_or_reply,
 )
 from fastredis.core.status cimport C_ERR, C_OK, fr_unlikely, status_t
@@ -38,7 +40,6 @@ from fastredis.datatypes.t_stream cimport (
     stream_make_id,
     stream_next,
     stream_refs_t,
-    stream_settle,
     stream_t,
     stream_trim,
     stream_trim_t,
@@ -47,7 +48,7 @@ from fastredis.datatypes.t_stream cimport (
 )
 from fastredis.ds.streamindex cimport sid_cmp, sid_t
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
-from fastredis.engine.changed cimport NOTIFY_STREAM, key_changed, key_event
+from fastredis.engine.changed cimport NOTIFY_STREAM, key_changed, key_event, key_noted
 from fastredis.engine.client cimport client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_NO_KEY, ERR_SYNTAX
 from fastredis.engine.reply cimport (
@@ -324,27 +325,6 @@ cdef api void cmd_xrevrange(client_t *c) noexcept nogil:
 # --- Delete -----------------------------------------------------------------------
 
 
-cdef void _deleted(
-    client_t *c, const dbkey_t *key, stream_t *s, int64_t n
-) noexcept nogil:
-    """Report n entries deleted."""
-    if n == 0:
-        return
-    stream_settle(s)
-    key_changed(c, key, NOTIFY_STREAM, b"xdel")
-    mark_dirty(c, n - 1)
-
-
-cdef status_t _check_ids_or_reply(client_t *c, int first, int n) noexcept nogil:
-    """Check all ids, so that none is deleted if one is wrong."""
-    cdef sid_t id
-    cdef int i
-    for i in range(first, first + n):
-        if arg_strict_sid_or_reply(c, i, &id, NULL) != C_OK:
-            return C_ERR
-    return C_OK
-
-
 cdef api void cmd_xdel(client_t *c) noexcept nogil:
     """XDEL key id [id ...]"""
     cdef dbkey_t key = arg_key(c, 1)
@@ -357,12 +337,12 @@ cdef api void cmd_xdel(client_t *c) noexcept nogil:
     if s == NULL:
         reply_int(c, 0)
         return
-    if _check_ids_or_reply(c, 2, c.argc - 2) != C_OK:
+    if stream_check_ids_or_reply(c, 2, c.argc - 2) != C_OK:
         return
     for i in range(2, c.argc):
         arg_strict_sid_or_reply(c, i, &id, NULL)
         n += stream_delete(s, id)
-    _deleted(c, &key, s, n)
+    stream_was_deleted(c, &key, s, n)
     reply_int(c, n)
 
 
@@ -383,11 +363,11 @@ cdef api void cmd_xdelex(client_t *c) noexcept nogil:
     cdef int64_t n = 0
     cdef stream_t *s
     cdef sid_t id
-    if _delete_options_or_reply(c, 2, &refs, &first, &nids) != C_OK:
+    if arg_sids_and_refs_or_reply(c, 2, &refs, &first, &nids) != C_OK:
         return
     if stream_write_or_reply(c, &key, &s) != C_OK:
         return
-    if _check_ids_or_reply(c, first, nids) != C_OK:
+    if stream_check_ids_or_reply(c, first, nids) != C_OK:
         return
     reply_array(c, nids)
     for i in range(first, first + nids):
@@ -398,30 +378,7 @@ cdef api void cmd_xdelex(client_t *c) noexcept nogil:
         n += code == 1
         reply_int(c, code)
     if s != NULL:
-        _deleted(c, &key, s, n)
-
-
-cdef status_t _delete_options_or_reply(
-    client_t *c, int i, stream_refs_t *refs_out, int *first_out, int *n_out
-) noexcept nogil:
-    """Read IDS with what follows, and what becomes of references, in either order."""
-    cdef bint has_refs = False
-    first_out[0] = 0
-    while i < c.argc:
-        if first_out[0] == 0 and arg_is(c, i, b"ids"):
-            if arg_sids_or_reply(c, i, first_out, n_out) != C_OK:
-                return C_ERR
-            i = first_out[0] + n_out[0]
-        elif not has_refs and arg_stream_refs(c, i, refs_out):
-            has_refs = True
-            i += 1
-        else:
-            reply_error(c, ERR_SYNTAX)
-            return C_ERR
-    if first_out[0] == 0:
-        reply_error(c, ERR_SYNTAX)
-        return C_ERR
-    return C_OK
+        stream_was_deleted(c, &key, s, n)
 
 
 # --- Set the last id --------------------------------------------------------------
@@ -483,4 +440,5 @@ cdef api void cmd_xsetid(client_t *c) noexcept nogil:
     if not sid_is_zero(max_deleted):
         s.max_deleted_id = max_deleted
     reply_ok(c)
-    key_changed(c, &key, NOTIFY_STREAM, b"xsetid")
+    key_noted(c, &key, NOTIFY_STREAM, b"xsetid")
+    mark_dirty(c, 1)

@@ -16,14 +16,13 @@ from fastredis.commands.stream_args cimport (
     reply_sid,
     reply_stream_entry,
     sid_format,
+    stream_consumer,
     stream_read_or_reply,
 )
 from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.datatypes.stream_groups cimport (
-    sconsumer_add,
-    sconsumer_find,
     sconsumer_t,
     sgroup_find,
     sgroup_t,
@@ -58,7 +57,6 @@ from fastredis.engine.blocking cimport (
     block_on_keys,
     block_until_gone,
 )
-from fastredis.engine.changed cimport NOTIFY_STREAM, key_event
 from fastredis.engine.client cimport CLIENT_DENY_BLOCKING, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
@@ -336,33 +334,19 @@ cdef void _reply_pending(
     reply_resolve(c, mark, b"*", n)
 
 
-cdef sconsumer_t *_consumer(
-    client_t *c, const read_t *r, int i, place_t *place
-) noexcept nogil:
-    """Return the consumer that reads, made if there is none."""
-    cdef const slice_t *name = &c.argv[r.group + 1]
-    cdef sconsumer_t *consumer = sconsumer_find(place.g, name.ptr, name.len)
-    cdef dbkey_t key
-    if consumer == NULL:
-        consumer = sconsumer_add(place.g, name.ptr, name.len, c.srv.now_ms)
-        key = arg_key(c, i)
-        key_event(c, &key, NOTIFY_STREAM, b"xgroup-createconsumer")
-        mark_dirty(c, 1)
-    consumer.seen_ms = c.srv.now_ms
-    return consumer
-
-
 cdef void _reply_places(client_t *c, read_t *r, place_t *places) noexcept nogil:
     """Reply what there is; if that is nothing, nothing is said."""
     cdef sconsumer_t *consumer = NULL
     cdef place_t *place
+    cdef dbkey_t key
     cdef int i
     for i in range(r.n):
         place = &places[i]
         if place.s == NULL:
             continue
         if r.group:
-            consumer = _consumer(c, r, r.first + i, place)
+            key = arg_key(c, r.first + i)
+            consumer = stream_consumer(c, &key, place.g, r.group + 1)
             if not place.is_new:
                 _reply_pending(c, r, r.first + i, place, consumer)
                 continue

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ids and entries of streams in requests and replies. See stream_args.pyx."""
 from fastredis.core.status cimport status_t
-from fastredis.datatypes.stream_groups cimport sgroup_t
+from fastredis.datatypes.stream_groups cimport sconsumer_t, sgroup_t
 from fastredis.datatypes.t_stream cimport (
     stream_iter_t,
     stream_refs_t,
     stream_t,
-    stream_trimming_t,
 )
 from fastredis.ds.streamindex cimport sid_t
 from fastredis.engine.client cimport client_t
 from fastredis.keyspace.db cimport dbkey_t
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     SID_BUF = 48                # room for an id's text
@@ -25,7 +24,13 @@ cdef status_t arg_sid_or_reply(
 cdef status_t arg_strict_sid_or_reply(
     client_t *c, int i, sid_t *id_out, bint *has_seq_out
 ) noexcept nogil
-# the ends of a range, either of which may begin with "("
+# the same, but nothing is replied if it is none
+cdef status_t sid_parse_strict(client_t *c, int i, sid_t *id_out) noexcept nogil
+# one end of a range; is_open_out: it began with "("
+cdef status_t stream_end_or_reply(
+    client_t *c, int i, uint64_t missing_seq, sid_t *id_out, bint *is_open_out
+) noexcept nogil
+# both ends, of which an open one is moved by one
 cdef status_t arg_sid_range_or_reply(
     client_t *c, int first, int last, sid_t *start_out, sid_t *end_out
 ) noexcept nogil
@@ -52,4 +57,22 @@ cdef status_t arg_sids_or_reply(
 # an error that shows two arguments
 cdef void reply_error_args(
     client_t *c, const char *head, int i, const char *middle, int j, const char *tail
+) noexcept nogil
+# Both of the former, in either order, from argument i to the last.
+cdef status_t arg_sids_and_refs_or_reply(
+    client_t *c, int i, stream_refs_t *refs_out, int *first_out, int *n_out
+) noexcept nogil
+cdef status_t stream_check_ids_or_reply(client_t *c, int first, int n) noexcept nogil
+# n entries of a stream were deleted
+cdef void stream_was_deleted(
+    client_t *c, const dbkey_t *key, stream_t *s, int64_t n
+) noexcept nogil
+
+# Stream and group, which argument 2 names; "NOGROUP No such key ..."
+cdef status_t stream_group_or_reply(
+    client_t *c, const dbkey_t *key, stream_t **s_out, sgroup_t **g_out
+) noexcept nogil
+# the consumer that argument i names, made if there is none; it was seen now
+cdef sconsumer_t *stream_consumer(
+    client_t *c, const dbkey_t *key, sgroup_t *g, int i
 ) noexcept nogil

@@ -9,6 +9,11 @@
 """
 from fastredis.core.num cimport num_format_u64, num_parse_i64, num_parse_u64
 from fastredis.core.status cimport C_ERR, C_OK
+from fastredis.datatypes.stream_groups cimport (
+    sconsumer_add,
+    sconsumer_find,
+    sgroup_find,
+)
 from fastredis.datatypes.t_stream cimport (
     STREAM_ACKED,
     STREAM_DELREF,
@@ -19,9 +24,13 @@ from fastredis.datatypes.t_stream cimport (
     sid_max,
     stream_field,
     stream_of,
+    stream_settle,
 )
 from fastredis.ds.listpack cimport lp_value_t
 from fastredis.engine.args cimport arg_is
+from fastredis.engine.changed cimport NOTIFY_STREAM, key_changed, key_noted
+from fastredis.engine.client cimport mark_dirty
+from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -128,7 +137,12 @@ cdef status_t arg_strict_sid_or_reply(
     return C_ERR
 
 
-cdef status_t _end_or_reply(
+cdef status_t sid_parse_strict(client_t *c, int i, sid_t *id_out) noexcept nogil:
+    """Read an id, if argument i is one."""
+    return _parse(c.argv[i].ptr, c.argv[i].len, 0, id_out, NULL)
+
+
+cdef status_t stream_end_or_reply(
     client_t *c, int i, uint64_t missing_seq, sid_t *id_out, bint *is_open_out
 ) noexcept nogil:
     """Read one end of a range."""
@@ -147,12 +161,12 @@ cdef status_t arg_sid_range_or_reply(
 ) noexcept nogil:
     """Read both ends of a range."""
     cdef bint is_open
-    if _end_or_reply(c, first, 0, start_out, &is_open) != C_OK:
+    if stream_end_or_reply(c, first, 0, start_out, &is_open) != C_OK:
         return C_ERR
     if is_open and not sid_increment(start_out):
         reply_error(c, b"ERR invalid start ID for the interval")
         return C_ERR
-    if _end_or_reply(c, last, UINT64_MAX, end_out, &is_open) != C_OK:
+    if stream_end_or_reply(c, last, UINT64_MAX, end_out, &is_open) != C_OK:
         return C_ERR
     if is_open and not sid_decrement(end_out):
         reply_error(c, b"ERR invalid end ID for the interval")
@@ -266,3 +280,78 @@ cdef void reply_error_args(
         text, sizeof(text), b"%s%.*s%s%.*s%s", head, <int>a, c.argv[i].ptr, middle,
         <int>b, c.argv[j].ptr, tail)
     reply_error_len(c, text, n)
+
+
+cdef status_t arg_sids_and_refs_or_reply(
+    client_t *c, int i, stream_refs_t *refs_out, int *first_out, int *n_out
+) noexcept nogil:
+    """Read IDS with what follows, and what becomes of references, in either order."""
+    cdef bint has_refs = False
+    first_out[0] = 0
+    while i < c.argc:
+        if first_out[0] == 0 and arg_is(c, i, b"ids"):
+            if arg_sids_or_reply(c, i, first_out, n_out) != C_OK:
+                return C_ERR
+            i = first_out[0] + n_out[0]
+        elif not has_refs and arg_stream_refs(c, i, refs_out):
+            has_refs = True
+            i += 1
+        else:
+            reply_error(c, ERR_SYNTAX)
+            return C_ERR
+    if first_out[0] == 0:
+        reply_error(c, ERR_SYNTAX)
+        return C_ERR
+    return C_OK
+
+
+cdef status_t stream_check_ids_or_reply(client_t *c, int first, int n) noexcept nogil:
+    """Check all ids, so that none is deleted if one is wrong."""
+    cdef sid_t id
+    cdef int i
+    for i in range(first, first + n):
+        if arg_strict_sid_or_reply(c, i, &id, NULL) != C_OK:
+            return C_ERR
+    return C_OK
+
+
+cdef void stream_was_deleted(
+    client_t *c, const dbkey_t *key, stream_t *s, int64_t n
+) noexcept nogil:
+    """Report n entries deleted."""
+    if n == 0:
+        return
+    stream_settle(s)
+    key_changed(c, key, NOTIFY_STREAM, b"xdel")
+    mark_dirty(c, n - 1)
+
+
+# --- Groups -----------------------------------------------------------------------
+
+
+cdef status_t stream_group_or_reply(
+    client_t *c, const dbkey_t *key, stream_t **s_out, sgroup_t **g_out
+) noexcept nogil:
+    """Look up a stream and the group that argument 2 names."""
+    if stream_read_or_reply(c, key, s_out) != C_OK:
+        return C_ERR
+    if s_out[0] != NULL:
+        g_out[0] = sgroup_find(&s_out[0].groups, c.argv[2].ptr, c.argv[2].len)
+        if g_out[0] != NULL:
+            return C_OK
+    reply_error_args(
+        c, b"NOGROUP No such key '", 1, b"' or consumer group '", 2, b"'")
+    return C_ERR
+
+
+cdef sconsumer_t *stream_consumer(
+    client_t *c, const dbkey_t *key, sgroup_t *g, int i
+) noexcept nogil:
+    """Return the consumer that argument i names, made if there is none."""
+    cdef sconsumer_t *consumer = sconsumer_find(g, c.argv[i].ptr, c.argv[i].len)
+    if consumer == NULL:
+        consumer = sconsumer_add(g, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
+        key_noted(c, key, NOTIFY_STREAM, b"xgroup-createconsumer")
+        mark_dirty(c, 1)
+    consumer.seen_ms = c.srv.now_ms
+    return consumer

@@ -691,9 +691,11 @@ cdef void stream_delivered(const stream_t *s, sgroup_t *g, sid_t id) noexcept no
 
 
 cdef bint stream_is_awaited(const stream_t *s, sid_t id) noexcept nogil:
-    """Return whether any group still needs an entry."""
+    """Return whether any group still needs an entry; without any, one may come."""
     cdef const sgroup_t *g
     cdef unsigned int i
+    if s.groups.n == 0:
+        return True
     for i in range(s.groups.n):
         g = <const sgroup_t *>s.groups.items[i]
         if sid_cmp(id, g.last_id) > 0 or sidx_find(&g.pel, id) != NULL:
@@ -735,8 +737,6 @@ cdef void stream_check(const stream_t *s) noexcept nogil:
             it.p = lpe_after(it.p)
             it.id.seq = it.master.seq + <uint64_t>lpe_int(it.p)
             it.p = lpe_after(it.p)
-            fr_assert(sid_cmp(before, it.id) < 0)
-            before = it.id
             if it.flags & STREAM_SAME_FIELDS:
                 it.rest = it.nmaster
             else:
@@ -744,6 +744,8 @@ cdef void stream_check(const stream_t *s) noexcept nogil:
             if it.flags & STREAM_DELETED:
                 deleted += 1
                 continue
+            fr_assert(sid_cmp(before, it.id) < 0)
+            before = it.id
             live += 1
             if length == 0 and live == 1:
                 first = it.id

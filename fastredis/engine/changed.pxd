@@ -58,7 +58,20 @@ cdef inline void key_event(
     if fr_unlikely(c.srv.change_hooks):
         key_tell(c.srv, c.db, key, event_class, event)
 
-# what the above do when server_t.change_hooks is not 0
+# an event of what is no change of the value to those that watch it or wait for it,
+# such as of a stream's groups
+cdef inline void key_noted(
+    client_t *c, const dbkey_t *key, int event_class, const char *event
+) noexcept nogil:
+    """Tell whoever listens to events."""
+    if fr_unlikely(c.srv.events):
+        key_notify(c.srv, c.db, key, event_class, event)
+
+cdef void key_notify(
+    server_t *srv, db_t *db, const dbkey_t *key, uint32_t event_class,
+    const char *event
+) noexcept nogil
+# what the others do when server_t.change_hooks is not 0
 cdef void key_tell(
     server_t *srv, db_t *db, const dbkey_t *key, int event_class, const char *event
 ) noexcept nogil

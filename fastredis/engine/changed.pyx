@@ -65,7 +65,7 @@ cdef void _publish(
         zfree(channel)
 
 
-cdef void _notify(
+cdef void key_notify(
     server_t *srv, db_t *db, const dbkey_t *key, uint32_t event_class,
     const char *event
 ) noexcept nogil:
@@ -105,7 +105,7 @@ cdef void _tell(
     if srv.change_hooks & CHANGE_TRACKED:
         tracking_touch(srv, key)
     if srv.change_hooks & CHANGE_EVENTS:
-        _notify(srv, db, key, event_class, event)
+        key_notify(srv, db, key, event_class, event)
 
 
 cdef void _on_expired(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
@@ -129,11 +129,11 @@ cdef void _on_emptied(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
 
 
 cdef void _on_created(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
-    _notify(<server_t *>ctx, db, key, NOTIFY_NEW, b"new")
+    key_notify(<server_t *>ctx, db, key, NOTIFY_NEW, b"new")
 
 
 cdef void _on_missed(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
-    _notify(<server_t *>ctx, db, key, NOTIFY_KEY_MISS, b"keymiss")
+    key_notify(<server_t *>ctx, db, key, NOTIFY_KEY_MISS, b"keymiss")
 
 
 # --- Databases --------------------------------------------------------------------

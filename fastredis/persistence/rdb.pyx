@@ -21,6 +21,7 @@ r"""Values of every type in the encoding of RDB files: a byte for the type, the 
     22  hash, Valkey 9      n, n of (string, string, ms or -1)       (read only)
     24  hash                ms, n, n of (0 or ms + 1, string, string): expiries
     25  hash                ms, string: a listpack of triples        (read only)
+    15, 19, 21  stream      see rdb_stream.pyx; 21 is written
 
 What is written is what Redis 7.0 reads, except where fields of a hash expire (24).
 
@@ -110,6 +111,7 @@ from fastredis.keyspace.obj cimport (
     OBJ_LRU_MAX,
     OBJ_NO_EXPIRE,
     OBJ_SET,
+    OBJ_STREAM,
     OBJ_STRING,
     OBJ_ZSET,
     obj_enc,
@@ -143,6 +145,14 @@ from fastredis.persistence.rdb_io cimport (
     rdb_text_free,
     rdb_text_t,
 )
+from fastredis.persistence.rdb_stream cimport (
+    RDB_TYPE_STREAM,
+    RDB_TYPE_STREAM_2,
+    RDB_TYPE_STREAM_3,
+    RDB_VERSION_STREAM,
+    rdb_get_stream,
+    rdb_put_stream,
+)
 from fastredis.persistence.ziplist cimport (
     zipmap_next,
     zipmap_open,
@@ -167,13 +177,10 @@ cdef enum:
     TYPE_ZSET_ZIPLIST = 12
     TYPE_HASH_ZIPLIST = 13
     TYPE_LIST_ZIPLISTS = 14
-    TYPE_STREAM = 15
     TYPE_HASH_LISTPACK = 16
     TYPE_ZSET_LISTPACK = 17
     TYPE_LIST_NODES = 18
-    TYPE_STREAM_2 = 19
     TYPE_SET_LISTPACK = 20
-    TYPE_STREAM_3 = 21
     TYPE_HASH_VALKEY = 22
     TYPE_HASH_TIMES = 24
     TYPE_HASH_LISTPACK_TIMES = 25
@@ -305,7 +312,7 @@ cdef int _put_hash(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogi
 
 
 cdef bint rdb_has_type(int type) noexcept nogil:
-    return type in (OBJ_STRING, OBJ_LIST, OBJ_SET, OBJ_ZSET, OBJ_HASH)
+    return type in (OBJ_STRING, OBJ_LIST, OBJ_SET, OBJ_ZSET, OBJ_HASH, OBJ_STREAM)
 
 
 cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil:
@@ -319,6 +326,9 @@ cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept 
         _put_set(out, o)
     elif type == OBJ_ZSET:
         _put_zset(out, o)
+    elif type == OBJ_STREAM:
+        rdb_put_stream(out, o)
+        return RDB_VERSION_STREAM
     else:
         fr_assert(type == OBJ_HASH)
         return _put_hash(out, o, now_ms)
@@ -792,6 +802,9 @@ cdef rdb_read_t rdb_get_body(
         return _get_set(src, FROM_LISTPACK, srv, o_out)
     if type in (TYPE_ZSET_TEXT, TYPE_ZSET, TYPE_ZSET_ZIPLIST, TYPE_ZSET_LISTPACK):
         return _get_zset(src, type, srv, o_out)
+    if type in (RDB_TYPE_STREAM, RDB_TYPE_STREAM_2, RDB_TYPE_STREAM_3):
+        o_out[0] = rdb_get_stream(src, type)
+        return RDB_READ_OK if o_out[0] != NULL else RDB_READ_BAD
     if type in (
             TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK,
             TYPE_HASH_TIMES, TYPE_HASH_LISTPACK_TIMES):
@@ -821,7 +834,7 @@ cdef const char *rdb_bad_text(int type) noexcept nogil:
         return b"Hash ziplist integrity check failed."
     if type in (TYPE_HASH_LISTPACK, TYPE_HASH_LISTPACK_TIMES):
         return b"Hash listpack integrity check failed."
-    if type in (TYPE_STREAM, TYPE_STREAM_2, TYPE_STREAM_3):
+    if type in (RDB_TYPE_STREAM, RDB_TYPE_STREAM_2, RDB_TYPE_STREAM_3):
         return b"Stream listpack integrity check failed."
     if type > TYPE_LAST:
         return b"Unknown RDB encoding type."

@@ -30,22 +30,22 @@ from fastredis.commands.spec.model import (
     token,
 )
 
-_VARIES = ("nondeterministic_output",)
+VARIES = ("nondeterministic_output",)
 _OPEN_RANGES = (("6.2.0", "Either end may be left out of the range."),)
 _RANGE_COST = "O(log n + k), n = nodes of the stream, k = entries returned"
-_COUNT = integer("count", token="COUNT", optional=True)
+COUNT = integer("count", token="COUNT", optional=True)
 _REFS_HISTORY = ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED` are new.")
-_STREAMS = block(
+STREAMS = block(
     "streams", key(multiple=True), string("id", multiple=True), token="STREAMS"
 )
 
 
-def _keys_after_streams(start: int) -> KeySpec:
+def keys_after_streams(start: int) -> KeySpec:
     """Say that the first half of what follows STREAMS are keys."""
     return KeySpec("RO ACCESS", Keyword("STREAMS", start), Range(-1, 1, 2))
 
 
-def _refs() -> Arg:
+def references() -> Arg:
     """Return the choice of what becomes of references to deleted entries."""
     return oneof(
         "condition",
@@ -69,7 +69,7 @@ def _trim(*, optional: bool) -> Arg:
     )
 
 
-def _ids() -> Arg:
+def counted_ids() -> Arg:
     """Return the arguments of a counted list of ids."""
     return block("ids", integer("numids"), string("id", multiple=True), token="IDS")
 
@@ -84,7 +84,7 @@ XADD = Command(
     args=[
         key(),
         token("NOMKSTREAM", optional=True, since="6.2.0"),
-        _refs(),
+        references(),
         _trim(optional=True),
         oneof("id-selector", token("*"), string("id")),
         block("data", string("field"), string("value"), multiple=True),
@@ -98,7 +98,7 @@ XADD = Command(
         ("7.0.0", "The id may leave the second number to the server: `<ms>-*`."),
         _REFS_HISTORY,
     ),
-    tips=_VARIES,
+    tips=VARIES,
     summary="Adds an entry to a stream, which is made if there is none.",
 )
 
@@ -122,7 +122,7 @@ XDELEX = Command(
     arity=-5,
     flags=WRITE | FAST,
     keys=one_key("RW DELETE"),
-    args=[key(), _refs(), _ids()],
+    args=[key(), references(), counted_ids()],
     reply=array("for each id 1: deleted, -1: not there, 2: still needed by a group"),
     cost="O(log n) for each id, n = nodes of the stream",
     summary="Deletes entries, and says what becomes of groups' references to them.",
@@ -148,7 +148,7 @@ XRANGE = Command(
     arity=-4,
     flags=READONLY,
     keys=one_key("RO ACCESS"),
-    args=[key(), string("start"), string("end"), _COUNT],
+    args=[key(), string("start"), string("end"), COUNT],
     reply=array("entries: an id and an array of fields and values, each"),
     cost=_RANGE_COST,
     history=_OPEN_RANGES,
@@ -161,11 +161,11 @@ XREAD = Command(
     since="5.0.0",
     arity=-4,
     flags=READONLY | BLOCKING,
-    keys=[_keys_after_streams(1)],
+    keys=[keys_after_streams(1)],
     args=[
-        _COUNT,
+        COUNT,
         integer("milliseconds", token="BLOCK", optional=True),
-        _STREAMS,
+        STREAMS,
     ],
     reply=either(
         mapping("entries by the key of their stream"), nil("there are none in time")
@@ -181,7 +181,7 @@ XREVRANGE = Command(
     arity=-4,
     flags=READONLY,
     keys=one_key("RO ACCESS"),
-    args=[key(), string("end"), string("start"), _COUNT],
+    args=[key(), string("end"), string("start"), COUNT],
     reply=array("entries, the last first: id and array of fields and values, each"),
     cost=_RANGE_COST,
     history=_OPEN_RANGES,
@@ -214,10 +214,10 @@ XTRIM = Command(
     arity=-4,
     flags=WRITE,
     keys=one_key("RW DELETE"),
-    args=[key(), _trim(optional=False), _refs()],
+    args=[key(), _trim(optional=False), references()],
     reply=number("how many entries were deleted"),
     cost="O(n), n = entries deleted; whole nodes of them at a time",
     history=(("6.2.0", "`MINID` and `LIMIT` are new."), _REFS_HISTORY),
-    tips=_VARIES,
+    tips=VARIES,
     summary="Deletes the oldest entries of a stream, up to a length or an id.",
 )
