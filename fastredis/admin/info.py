@@ -189,7 +189,7 @@ def _clients(server: Any) -> Iterator[Field]:
     yield "clients_in_timeout_table", 0
     yield "total_watched_keys", stats["watched_keys"]
     yield "total_blocking_keys", engine.nblocking_keys
-    yield "total_blocking_keys_on_nokey", 0
+    yield "total_blocking_keys_on_nokey", engine.nblocking_keys_until_gone
 
 
 # --- Memory -----------------------------------------------------------------------

@@ -170,8 +170,8 @@ cdef status_t _options_or_reply(
                 b"an ID or '>' must be specified.")
         else:
             reply_error(
-                c, b"ERR Unbalanced 'xread' list of streams: for each stream key an ID "
-                b"or '$' must be specified.")
+                c, b"ERR Unbalanced 'xread' list of streams: for each stream key an "
+                b"ID, '+', or '$' must be specified.")
         return C_ERR
     r.n = (c.argc - r.first) // 2
     if is_xreadgroup and r.group == 0:

@@ -46,4 +46,6 @@ cdef void blocking_expire(server_t *srv) noexcept nogil
 # when that is to be called again; 0: not at all
 cdef int64_t blocking_next_deadline(const server_t *srv) noexcept nogil
 cdef size_t blocking_nkeys(const server_t *srv) noexcept nogil
+# ... for which block_until_gone was called
+cdef size_t blocking_nkeys_until_gone(const server_t *srv) noexcept nogil
 cdef void blocking_free(server_t *srv) noexcept nogil

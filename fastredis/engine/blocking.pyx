@@ -72,6 +72,7 @@ cdef struct wait_key_t:
     uint64_t hash
     size_t len
     int db
+    size_t nuntil_gone              # clients to which its end matters, too
     bint is_changed                 # in the list of changed keys
     bint is_held                    # its queue is being walked
     char key[1]
@@ -103,6 +104,7 @@ cdef struct blocking_t:
     wait_key_t *changed             # first in, first out
     wait_key_t *changed_last
     bint is_serving
+    size_t nkeys_until_gone         # keys with such clients
     client_t **heap
     size_t nheap
     size_t cap_heap
@@ -250,6 +252,9 @@ cdef void _leave(client_t *c) noexcept nogil:
             w.next.prev = w.prev
         else:
             w.key.last = w.prev
+        if own.is_until_gone:
+            w.key.nuntil_gone -= 1
+            b.nkeys_until_gone -= w.key.nuntil_gone == 0
         _drop_key(b, w.key)
     if own.heap_index != NOT_IN_HEAP:
         _heap_remove(b, c)
@@ -340,8 +345,14 @@ cdef void block_on_keys(
 
 cdef void block_until_gone(client_t *c) noexcept nogil:
     """Have a client that waits hear of the end of a key, too."""
-    if c.blocked != NULL:
-        _block(c).is_until_gone = True
+    cdef block_t *own = _block(c)
+    cdef size_t i
+    if own == NULL or own.is_until_gone:
+        return
+    own.is_until_gone = True
+    for i in range(own.nwaiters):
+        _own(c.srv).nkeys_until_gone += own.waiters[i].key.nuntil_gone == 0
+        own.waiters[i].key.nuntil_gone += 1
 
 
 cdef status_t arg_timeout_or_reply(
@@ -514,6 +525,11 @@ cdef size_t blocking_nkeys(const server_t *srv) noexcept nogil:
         if b.tables[i] != NULL:
             n += b.tables[i].used
     return n
+
+
+cdef size_t blocking_nkeys_until_gone(const server_t *srv) noexcept nogil:
+    """Return the number of keys whose end somebody waits for."""
+    return 0 if srv.blocking == NULL else _own(srv).nkeys_until_gone
 
 
 cdef void blocking_free(server_t *srv) noexcept nogil:

@@ -36,6 +36,7 @@ from fastredis.engine.blocking cimport (
     blocking_free,
     blocking_next_deadline,
     blocking_nkeys,
+    blocking_nkeys_until_gone,
 )
 from fastredis.engine.changed cimport (
     NOTIFY_EVICTED,
@@ -575,6 +576,11 @@ cdef class Engine:
     def nblocking_keys(self):
         """The number of keys that clients wait for."""
         return blocking_nkeys(&self.srv)
+
+    @property
+    def nblocking_keys_until_gone(self):
+        """The number of those whose end matters to some client, too."""
+        return blocking_nkeys_until_gone(&self.srv)
 
     def stop_serving(self):
         """Execute no more requests, also not of those that have come already."""

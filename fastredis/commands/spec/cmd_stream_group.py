@@ -40,7 +40,6 @@ _ID_OR_LAST = oneof("id-selector", string("id"), token("$"))
 _LOG = "O(log n) for each id, n = entries pending"
 
 
-
 def _help() -> Command:
     """Return a HELP subcommand."""
     return Command(
