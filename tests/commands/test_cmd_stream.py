@@ -64,7 +64,7 @@ def info(client: RawClient, key: str = "s") -> dict[bytes, Any]:
 def of_streams(client: RawClient, *pairs: tuple[bytes, Any]) -> Any:
     """Return what XREAD replies for these keys and entries."""
     if client.resp == 3:
-        return Map(pairs)
+        return Map(list(pairs))
     return [list(pair) for pair in pairs]
 
 
@@ -400,7 +400,7 @@ def test_wrong_reads(client: RawClient) -> None:
     add(client, 1)
     for args, text in (
         (
-            ["STREAMS", "s"],
+            ["COUNT", 1, "STREAMS", "s"],
             "ERR Unbalanced 'xread' list of streams: for each stream key "
             "an ID, '+', or '$' must be specified.",
         ),
@@ -525,7 +525,7 @@ def test_memory(client: RawClient) -> None:
     usage = client.cmd("MEMORY", "USAGE", "s", "SAMPLES", 0)
     assert 12 < usage / 3000 < 30
     sampled = client.cmd("MEMORY", "USAGE", "s")
-    assert abs(sampled - usage) < usage / 10
+    assert abs(sampled - usage) < usage / 5
     assert client.cmd("UNLINK", "s") == 1
 
 

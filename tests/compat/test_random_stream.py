@@ -47,6 +47,7 @@ ids = st.sampled_from(IDS * 2 + ODD_IDS)
 SLOTS = {
     "key": st.sampled_from(KEYS[:2] * 6 + KEYS[2:]),
     "id": ids,
+    "new": st.just(b">"),
     "newid": st.one_of(ids, st.integers(1, 40).map(b"%d-*".__mod__)),
     "end": st.one_of(ids, st.sampled_from(ENDS)),
     "field": st.sampled_from([b"f", b"f", b"f", b"g", b"12", b""]),
@@ -78,7 +79,7 @@ XRANGE <key> - + [COUNT <n>]
 XREVRANGE <key> + - [COUNT <n>]
 XREAD [COUNT <n>] STREAMS <key> {<id>|$}
 XREAD [COUNT <n>] STREAMS <key> <key> <id> <id>
-XREAD COUNT <n> BLOCK 1 STREAMS <key> {<id>|$|>}
+XREAD COUNT <n> BLOCK 1 STREAMS <key> {<id>|$|<new>}
 XSETID <key> <id> [ENTRIESADDED <n>] [MAXDELETEDID <id>]
 XGROUP CREATE <key> <group> {<id>|$|0} [MKSTREAM] [ENTRIESREAD <n>]
 XGROUP CREATE <key> g 0 MKSTREAM
@@ -86,11 +87,11 @@ XGROUP SETID <key> <group> {<id>|$|-|+} [ENTRIESREAD <n>]
 XGROUP DESTROY <key> h
 XGROUP CREATECONSUMER <key> <group> <who>
 XGROUP DELCONSUMER <key> <group> <who>
-XREADGROUP GROUP <group> <who> [COUNT <n>] [NOACK] STREAMS <key> >
-XREADGROUP GROUP g <who> COUNT <n> STREAMS <key> >
+XREADGROUP GROUP <group> <who> [COUNT <n>] [NOACK] STREAMS <key> <new>
+XREADGROUP GROUP g <who> COUNT <n> STREAMS <key> <new>
 XREADGROUP GROUP <group> <who> [COUNT <n>] STREAMS <key> {<id>|0|$|+}
-XREADGROUP GROUP g <who> COUNT <n> STREAMS <key> <key> {>|<id>} {>|<id>}
-XREADGROUP GROUP g <who> BLOCK 1 STREAMS <key> >
+XREADGROUP GROUP g <who> COUNT <n> STREAMS <key> <key> {<new>|<id>} {<new>|<id>}
+XREADGROUP GROUP g <who> BLOCK 1 STREAMS <key> <new>
 XACK <key> <group> <id>+
 XPENDING <key> <group>
 XPENDING <key> <group> [IDLE <idle>] <end> <end> <n> [<who>]
@@ -114,8 +115,10 @@ def _masked(reply: Any) -> Any:
     """Leave out times, and what newer servers count otherwise."""
     if isinstance(reply, Map):
         return Map(
-            (name, None if name in MASKED else _masked(value))
-            for name, value in reply.pairs
+            [
+                (name, None if name in MASKED else _masked(value))
+                for name, value in reply.pairs
+            ]
         )
     if not isinstance(reply, list):
         return reply
@@ -124,7 +127,7 @@ def _masked(reply: Any) -> Any:
         return [*reply[:-2], reply[-1]]
     found = [_masked(item) for item in reply]
     for place in range(0, len(found) - 1, 2):
-        if found[place] in MASKED:
+        if isinstance(found[place], bytes) and found[place] in MASKED:
             found[place + 1] = None
     return found
 
