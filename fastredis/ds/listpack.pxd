@@ -6,18 +6,13 @@ return it, since it may move. An entry is a pointer into it, valid until the nex
 change. Lengths are below 1 GB for the whole (LP_MAX_NBYTES): callers check lp_fits
 first.
 """
+from fastredis.ds.lpentry cimport lp_value_t
 from libc.stdint cimport int64_t, uint8_t
 
 cdef enum:
     LP_HEADER = 6
     LP_MAX_NBYTES = 1 << 30
     LP_INT_BUF = 24             # room for an integer's text
-
-# The value of an entry; bytes are borrowed.
-cdef struct lp_value_t:
-    const char *ptr             # NULL: an integer
-    size_t len
-    int64_t num
 
 # Where lp_insert puts an entry, seen from another.
 cdef enum lp_where_t:

@@ -8,9 +8,14 @@ format. Header and end mark are the caller's to keep right.
 """
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_OK
-from fastredis.ds.listpack cimport lp_value_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
+
+# The value of an entry; bytes are borrowed.
+cdef struct lp_value_t:
+    const char *ptr             # NULL: an integer
+    size_t len
+    int64_t num
 
 cdef enum:
     LPE_END = 0xFF

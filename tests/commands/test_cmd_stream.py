@@ -126,7 +126,8 @@ def test_ids_that_are_given(client: RawClient) -> None:
     assert client.cmd("XADD", "s", "*", "a", 1) == b"%d-%d" % (TOP, TOP)
     for more in ("*", f"{TOP}-*", f"{TOP}-{TOP}"):
         assert error(client.cmd("XADD", "s", more, "a", 1)) == (
-            "ERR The stream has exhausted the last possible ID, unable to add more items"
+            "ERR The stream has exhausted the last possible ID, unable to add more "
+            "items"
         )
     assert client.cmd("EXISTS", "t") == 0
     assert error(client.cmd("XADD", "t", "0-0", "a", 1)).startswith("ERR The ID")
@@ -549,8 +550,9 @@ def test_events(client: RawClient, client2: RawClient) -> None:
     expected = (
         "xadd xadd xtrim xdel xadd xtrim xsetid xgroup-create xgroup-createconsumer "
         "xgroup-createconsumer xgroup-setid xgroup-delconsumer xgroup-destroy"
-    ).split()
-    assert [client2.read()[2].decode() for _ in expected] == expected
+    )
+    seen = [client2.read()[2].decode() for _ in range(expected.count(" ") + 1)]
+    assert " ".join(seen) == expected
     assert not client2.has_input(0.02)
     client.ok("CONFIG", "SET", "notify-keyspace-events", "")
 

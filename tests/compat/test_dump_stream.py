@@ -33,10 +33,8 @@ def groups(n: int) -> Commands:
         steps.append(("XGROUP", "CREATE", "k", name, 0))
         for who in ("c1", "c2"):
             if count:
-                steps.append(
-                    ("XREADGROUP", "GROUP", name, who, "COUNT", count // 2)
-                    + ("STREAMS", "k", ">")
-                )
+                read = ("XREADGROUP", "GROUP", name, who, "COUNT", count // 2)
+                steps.append((*read, "STREAMS", "k", ">"))
     steps.append(("XGROUP", "CREATECONSUMER", "k", "empty", "idle"))
     steps.append(("XACK", "k", "g", *(f"{i + 1}-0" for i in range(n // 3))))
     steps.append(("XCLAIM", "k", "g", "c3", 0, "1-1", "1-2", "TIME", 12345, "JUSTID"))

@@ -2,8 +2,8 @@
 """A pool of workers on a consumer group, as one writes it with redis-py.
 
 Workers are processes, and some are killed in the middle of their work. Those that live
-claim what the dead have left. A job is done in one transaction with its acknowledgement,
-so that in the end each has been done exactly once.
+claim what the dead have left. A job is done in one transaction with its
+acknowledgement, so that in the end each has been done exactly once.
 """
 
 from __future__ import annotations
