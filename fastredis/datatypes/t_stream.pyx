@@ -343,6 +343,8 @@ cdef void stream_iter(
     if not sidx_seek_back(&s.nodes, end if is_reverse else start, &it.pos) \
             and not is_reverse:
         sidx_first(&s.nodes, &it.pos)
+    if it.pos.leaf != NULL:
+        _seek_in_node(it)
 
 
 cdef void _open_node(stream_iter_t *it) noexcept nogil:
@@ -359,6 +361,53 @@ cdef void _open_node(stream_iter_t *it) noexcept nogil:
     it.entry = it.p = lp + lp_nbytes(lp) - 1 if it.is_reverse else it.first
     it.rest = -1
     it.is_open = True
+
+
+cdef inline const uint8_t *_take_number(
+    const uint8_t *p, uint64_t *v_out
+) noexcept nogil:
+    """Read an integer, mostly a small one; return where it ends."""
+    if p[0] < 0x80:
+        v_out[0] = p[0]
+        return p + 2
+    v_out[0] = <uint64_t>lpe_int(p)
+    return lpe_after(p)
+
+
+cdef uint8_t *_find_entry(const stream_iter_t *it, sid_t id) noexcept nogil:
+    """Return the first entry of the open node that is not before an id, or its end."""
+    cdef const uint8_t *p = it.first
+    cdef const uint8_t *entry
+    cdef sid_t master = it.master, at
+    cdef int64_t nmaster = it.nmaster, left
+    cdef uint64_t ms, seq
+    while p[0] != LPE_END:
+        entry = p
+        p = _take_number(p + 2, &ms)
+        p = _take_number(p, &seq)
+        at = sid(master.ms + ms, master.seq + seq)
+        if sid_cmp(at, id) >= 0:
+            return <uint8_t *>entry
+        left = nmaster
+        if not entry[0] & STREAM_SAME_FIELDS:
+            left = 2 * lpe_int(p) + 1
+        while left > 0:
+            p = lpe_after(p)
+            left -= 1
+        p += 2 if p[0] < 0x80 else lpe_after(p) - p
+    return <uint8_t *>p
+
+
+cdef void _seek_in_node(stream_iter_t *it) noexcept nogil:
+    """Open the node with which an iterator begins, where its range does."""
+    cdef sid_t id = it.start
+    _open_node(it)
+    if it.is_reverse:
+        id = it.end
+        if not sid_increment(&id):
+            return          # from the end of all
+    if sid_cmp(id, it.master) > 0:
+        it.entry = it.p = _find_entry(it, id)
 
 
 cdef bint _step(stream_iter_t *it) noexcept nogil:

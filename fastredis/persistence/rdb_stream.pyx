@@ -271,7 +271,8 @@ cdef bint _entry_is_good(walk_t *w, sid_t master, int64_t nmaster) noexcept nogi
     """Check an entry and pass it."""
     cdef int64_t flags, ms, seq, n, count
     cdef sid_t id
-    if not _number(w, &flags) or not 0 <= flags <= FLAGS_MAX:
+    # in one byte: they are changed in place
+    if w.p[0] > FLAGS_MAX or not _number(w, &flags):
         return False
     if not _number(w, &ms) or not _number(w, &seq):
         return False
