@@ -47,6 +47,7 @@ cdef enum:
     CHANGE_TRACKED = 1 << 3             # clients that cache (engine/tracking.pyx)
 
     # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..25)
+    CMD_READONLY = 1 << 0
     CMD_WRITE = 1 << 1
     CMD_ADMIN = 1 << 3
     CMD_LOADING = 1 << 7                # allowed while the data set loads

@@ -45,7 +45,7 @@ from fastredis.persistence.rdb_io cimport (
     rdb_out_init,
     rdb_out_t,
 )
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t
 
 cdef enum:
     NOT_GIVEN = -1
