@@ -563,7 +563,6 @@ class Server:
         if self._stop is not None and self._stop.is_set():
             return
         self.log.warning(f"Received {name} scheduling shutdown...")
-        if self.try_shutdown(self.config[f"shutdown-on-{name.lower()}"]):
         if self.is_cron_paused:
             # what is periodic stands still, and so does what a signal asks for
             self._waiting_signal = number
