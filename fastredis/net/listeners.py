@@ -39,6 +39,9 @@ TLS_DIRECTIVES: Final = (
     "tls-cert-file",
     "tls-key-file",
     "tls-key-file-pass",
+    "tls-client-cert-file",
+    "tls-client-key-file",
+    "tls-client-key-file-pass",
     "tls-dh-params-file",
     "tls-ca-cert-file",
     "tls-ca-cert-dir",
@@ -157,11 +160,18 @@ class Listeners:
 
     def _make_context(self) -> ssl.SSLContext | None:
         """Return a context for TLS; if there is none, the log says why."""
-        from fastredis.net.tls import TlsError, server_context
+        from fastredis.net.tls import (
+            TlsError,
+            client_context,
+            has_client_identity,
+            server_context,
+        )
 
-        names = TLS_DIRECTIVES
+        settings = {name: self._settings[name] for name in TLS_DIRECTIVES}
         try:
-            return server_context({name: self._settings[name] for name in names})
+            if has_client_identity(settings):
+                client_context(settings)  # nobody needs it yet, but it must be good
+            return server_context(settings)
         except TlsError as error:
             self._log.warning(str(error))
             return None

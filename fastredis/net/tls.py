@@ -88,6 +88,11 @@ def server_context(settings: Mapping[str, Any]) -> ssl.SSLContext:
     return context
 
 
+def has_client_identity(settings: Mapping[str, Any]) -> bool:
+    """Return whether connections to others have a certificate of their own."""
+    return bool(settings["tls-client-cert-file"] and settings["tls-client-key-file"])
+
+
 def client_context(settings: Mapping[str, Any]) -> ssl.SSLContext:
     """Return the context for connections that this server makes to others.
 
@@ -97,7 +102,7 @@ def client_context(settings: Mapping[str, Any]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the peers of a cluster are known by their address
     _set_protocols(context, settings["tls-protocols"])
-    own = "tls-client-" if settings["tls-client-cert-file"] else "tls-"
+    own = "tls-client-" if has_client_identity(settings) else "tls-"
     if settings[f"{own}cert-file"]:
         _load_certificate(
             context,

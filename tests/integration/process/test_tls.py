@@ -411,6 +411,28 @@ def test_bad_changes_are_refused(
         assert name_of(sock) == "server"
 
 
+def test_identity_towards_others(fresh_server: Fresh, certs: Path) -> None:
+    """The pair is looked at as soon as it is complete, as Redis does."""
+    server = fresh_server(**options(certs))
+    client = server.client()
+    certificate, key = "tls-client-cert-file", "tls-client-key-file"
+    refused = (
+        f"ERR CONFIG SET failed (possibly related to argument '{key}') - Unable to "
+        "update TLS configuration. Check server logs."
+    )
+    client.ok("CONFIG", "SET", certificate, "/nonexistent")
+    client.ok("CONFIG", "SET", certificate, str(certs / "client.crt"))
+    for bad in ("/nonexistent", str(certs / "server.key"), str(certs / "ca.crt")):
+        assert client.cmd("CONFIG", "SET", key, bad) == refused
+        assert client.cmd("CONFIG", "GET", key)[1] == b""
+    client.ok("CONFIG", "SET", key, str(certs / "client.key"))
+    client.ok("CONFIG", "SET", certificate, "")
+    client.ok("CONFIG", "SET", key, "/nonexistent")
+    with connect(server, certs) as sock:
+        assert ping(sock)
+        assert name_of(sock) == "server"
+
+
 def test_tls_port_changes(fresh_server: Fresh, certs: Path) -> None:
     server = fresh_server(**options(certs, tls_port=0))
     client = server.client()
@@ -504,5 +526,22 @@ def test_client_context(certs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(certs)
     context = client_context(DEFAULTS | FITTING)
     assert context.verify_mode == ssl.CERT_REQUIRED
-    with pytest.raises(TlsError, match="Failed to load certificate"):
-        client_context(DEFAULTS | FITTING | {"tls-client-cert-file": "none"})
+    own = {"tls-client-cert-file": "client.crt", "tls-client-key-file": "client.key"}
+    client_context(DEFAULTS | FITTING | own)
+    # one without the other does not count
+    client_context(DEFAULTS | FITTING | {"tls-client-cert-file": "none"})
+    with pytest.raises(TlsError, match="Failed to load certificate: none"):
+        client_context(DEFAULTS | FITTING | own | {"tls-client-cert-file": "none"})
+    with pytest.raises(TlsError, match="Failed to load private key: none"):
+        client_context(DEFAULTS | FITTING | own | {"tls-client-key-file": "none"})
+
+
+def test_a_bad_identity_towards_others_stops_the_start(
+    fresh_server: Fresh, certs: Path
+) -> None:
+    more = {"tls_client_cert_file": str(certs / "client.crt")}
+    more["tls_client_key_file"] = str(certs / "server.key")
+    server = fresh_server(start=False, check_exit=False, **options(certs, **more))
+    server.spawn()
+    assert server.wait_exit() == 1
+    assert "Failed to configure TLS. Check logs for more info." in server.log()
