@@ -30,6 +30,9 @@ CONFIG = "/etc/redis/redis.conf"
 FOLDERS = ("/run/redis", "/var/log/redis", "/var/lib/redis")
 DISTRIBUTION = Path("/lib/systemd/system/redis-server.service")
 TIMEOUT_S = 20
+# What a service would not have, but this program needs here: its path, sanitizers.
+KEPT = ("PATH", "PYTHONPATH", "LD_PRELOAD", "PYTHONMALLOC", "ASAN_OPTIONS")
+KEPT += ("UBSAN_OPTIONS",)
 
 OWN = r"""[Unit]
 Description=Key-value store
@@ -104,14 +107,7 @@ class Manager:
         program, *words = shlex.split(line)
         assert program == PROGRAM
         words = [str(self.conf) if word == CONFIG else word for word in words]
-        names = (
-            "PATH",
-            "PYTHONPATH",
-            "ASAN_OPTIONS",
-            "LD_PRELOAD",
-            "LLVM_PROFILE_FILE",
-        )
-        env = {name: os.environ[name] for name in names if name in os.environ}
+        env = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.process = subprocess.Popen(
             [*fastredis_command(), *words],
             cwd="/",

@@ -25,6 +25,9 @@ pytestmark = pytest.mark.skipif(CLI is None, reason="redis-cli is not installed"
 
 TIMEOUT_S = 30
 NKEYS = 500
+# A sanitizer that is loaded first is for the server.
+ENV = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+ENV |= {"TERM": "dumb", "REDISCLI_HISTFILE": "/dev/null"}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,7 @@ def call(
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
+        env=ENV,
     )
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout
@@ -79,7 +83,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, "TERM": "dumb", "REDISCLI_HISTFILE": "/dev/null"},
+            env=ENV,
             start_new_session=True,
         )
         os.close(theirs)
@@ -168,6 +172,7 @@ def test_hotkeys_wants_a_policy(data: FastredisServer) -> None:
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
+        env=ENV,
     )
     client.ok("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
     assert done.returncode == 1
