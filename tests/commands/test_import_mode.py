@@ -29,7 +29,7 @@ def server(fresh_server: Fresh) -> FastredisServer:
     client.ok("SET", "other", "v", "PX", 1)
     client.cmd("HSET", "h", "f", "v", "g", "w")
     client.cmd("HPEXPIRE", "h", 1, "FIELDS", 1, "f")
-    wait_until(lambda: client.cmd("PTTL", "other") == 0)
+    wait_until(lambda: client.cmd("HPTTL", "h", "FIELDS", 1, "f") == [0])
     client.close()
     return server
 
