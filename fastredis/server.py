@@ -501,6 +501,7 @@ class Server:
         except LoadFailed:
             return False
         return True
+
     def _serve_flushed(self, fd: int) -> None:
         """Reply to clients whose FLUSHALL is over; there is a byte for each."""
         self.engine.serve_flushed(len(os.read(fd, _FLUSHED_MAX)))

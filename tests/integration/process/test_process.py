@@ -235,15 +235,30 @@ def test_hang_up_is_ignored(fresh_server: Fresh) -> None:
 
 
 @pytest.mark.parametrize("name", ["sigterm", "sigint"])
-def test_shutdown_that_would_save(fresh_server: Fresh, name: str) -> None:
+def test_signal_that_cannot_save(fresh_server: Fresh, name: str) -> None:
     server = fresh_server(**{f"shutdown_on_{name}": "save"})
+    # where the file is to be, nothing can be put
+    (server.directory / "dump.rdb").mkdir()
+    (server.directory / "dump.rdb" / "file").touch()
     os.kill(server.pid, getattr(signal, name.upper()))
-    wait_until(lambda: f"Not shutting down on {name.upper()}" in server.log())
+    wait_until(lambda: "Errors trying to shut down the server" in server.log())
+    assert "Error trying to save the DB, can't exit." in server.log()
     client = server.client()
     assert client.cmd("PING") == "PONG"
     client.ok("CONFIG", "SET", f"shutdown-on-{name}", "save force")
     os.kill(server.pid, getattr(signal, name.upper()))
     assert server.wait_exit() == 0
+    assert "Error trying to save the DB. Exiting anyway." in server.log()
+
+
+@pytest.mark.parametrize("name", ["sigterm", "sigint"])
+def test_signal_that_saves(fresh_server: Fresh, name: str) -> None:
+    server = fresh_server(**{f"shutdown_on_{name}": "save"})
+    server.client().ok("SET", "k", "v")
+    os.kill(server.pid, getattr(signal, name.upper()))
+    assert server.wait_exit() == 0
+    server.restart()
+    assert server.client().cmd("GET", "k") == b"v"
 
 
 def test_interrupt_of_a_busy_server(fresh_server: Fresh) -> None:
