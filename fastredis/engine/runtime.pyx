@@ -56,6 +56,7 @@ from fastredis.engine.changed cimport (
     changed_set_events,
     changed_start,
     db_will_flush,
+    dbs_will_flush,
 )
 from fastredis.engine.client cimport (
     CLIENT_AUTHENTICATED,
@@ -679,6 +680,7 @@ cdef class Engine:
         """Empty all databases here and now; what clients watch has changed."""
         cdef int i
         with nogil:
+            dbs_will_flush(&self.srv)
             for i in range(self.srv.ks.ndbs):
                 db_will_flush(&self.srv, &self.srv.ks.dbs[i])
                 db_flush(&self.srv.ks.dbs[i], False)

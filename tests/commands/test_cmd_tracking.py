@@ -199,6 +199,14 @@ def test_flushing_is_told_to_all_once(
     assert client2.info("stats")["tracking_total_keys"] == "0"
 
 
+def test_loading_the_data_anew_is_told(cache: RawClient, client2: RawClient) -> None:
+    client2.ok("SET", "a", "1")
+    cache.cmd("GET", "a")
+    client2.ok("DEBUG", "RELOAD")
+    assert cache.read() == Push([b"invalidate", None])
+    hears_nothing(cache)
+
+
 # --- Order -------------------------------------------------------------------------
 
 
