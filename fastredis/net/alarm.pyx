@@ -40,6 +40,9 @@ cdef extern from *:
     ssize_t read(int fd, void *buf, size_t n) nogil
 
 
+cdef int64_t FAR_MS = 3600 * 1000      # limits may be longer than a timer takes
+
+
 cdef int alarm_open(server_t *srv) noexcept nogil:
     """Return the timer, made if need be."""
     cdef int fd
@@ -54,14 +57,18 @@ cdef int alarm_open(server_t *srv) noexcept nogil:
 
 cdef void alarm_set(server_t *srv) noexcept nogil:
     """Have it ring when the nearest time limit is over."""
-    cdef int64_t deadline = blocking_next_deadline(srv), us = 0
+    cdef int64_t deadline = blocking_next_deadline(srv), us = 0, now
     if deadline == srv.alarm_ms or not srv.alarm_fd:
         return
     srv.alarm_ms = deadline
     if deadline:
-        us = deadline * 1000 - clock_wall_us()
-        if us < 1:
-            us = 1
+        now = clock_wall_us()
+        if deadline - now // 1000 > FAR_MS:
+            us = FAR_MS * 1000      # it rings in vain, and is set anew
+        else:
+            us = deadline * 1000 - now
+            if us < 1:
+                us = 1
     alarm_arm(srv.alarm_fd, us)
 
 

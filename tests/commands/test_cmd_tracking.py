@@ -580,7 +580,7 @@ def test_modes_do_not_change_while_tracking_is_on(client3: RawClient) -> None:
     client3.ok("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "foo")
     for words, error in (
         (["ON"], "You can't switch BCAST mode on/off"),
-        (["ON", "BCAST", "PREFIX", "fo"], "overlaps with an existing prefix 'foo'"),
+        (["ON", "BCAST", "PREFIX", "f"], "overlaps with an existing prefix 'foo'"),
         (["ON", "BCAST", "PREFIX", "foobar"], "overlaps with an existing prefix"),
     ):
         reply = client3.cmd("CLIENT", "TRACKING", *words)

@@ -75,9 +75,12 @@ def test_the_nearest_limit_may_go_and_come(server: FastredisServer) -> None:
         assert other.info("clients")["blocked_clients"] == "0"
 
 
-def test_waiting_for_long_does_not_wake_the_server(server: FastredisServer) -> None:
+@pytest.mark.parametrize("seconds", ["100", "4000", "9e15", "9220000000000000"])
+def test_waiting_for_long_does_not_wake_the_server(
+    server: FastredisServer, seconds: str
+) -> None:
     with RawClient(server.port) as waiting, RawClient(server.port) as other:
-        waiting.send("BLPOP", "none", "100")
+        waiting.send("BLPOP", "none", seconds)
         wait_until(lambda: other.info("clients")["blocked_clients"] == "1")
         before = int(other.info("stats")["eventloop_cycles"])
         time.sleep(0.3)
