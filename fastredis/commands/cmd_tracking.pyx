@@ -11,6 +11,7 @@ from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is
 from fastredis.engine.client cimport CLIENT_FAKE, client_t
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.prefixes cimport prefix_overlapping, prefix_use_t
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -33,12 +34,11 @@ from fastredis.engine.tracking cimport (
     tracking_add_prefix,
     tracking_count_prefixes,
     tracking_flags,
-    tracking_overlapping,
+    tracking_prefixes,
     tracking_set_caching,
     tracking_start,
     tracking_stop,
     tracking_target_id,
-    tracking_walk_prefixes,
 )
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdio cimport snprintf
@@ -130,13 +130,14 @@ cdef status_t _refuse_overlap(
 
 cdef status_t _check_overlaps_or_reply(client_t *c) noexcept nogil:
     """Check that no key has two of the client's prefixes, old and new."""
-    cdef const char *other
+    cdef const prefix_use_t *old
     cdef size_t n
     cdef int i = _next_prefix(c, 3), j
     while i < c.argc:
-        other = tracking_overlapping(c, c.argv[i].ptr, c.argv[i].len, &n)
-        if other != NULL:
-            return _refuse_overlap(c, i, b"an existing", other, n)
+        old = prefix_overlapping(
+            tracking_prefixes(c), c.argv[i].ptr, c.argv[i].len)
+        if old != NULL:
+            return _refuse_overlap(c, i, b"an existing", old.name, old.len)
         j = _next_prefix(c, i + 1)
         while j < c.argc:
             n = c.argv[i].len if c.argv[i].len < c.argv[j].len else c.argv[j].len
@@ -245,15 +246,10 @@ cdef api void cmd_client_getredir(client_t *c) noexcept nogil:
     reply_int(c, tracking_target_id(c))
 
 
-cdef void _reply_prefix(
-    void *ctx, const char *prefix, size_t nbytes
-) noexcept nogil:
-    reply_bulk(<client_t *>ctx, prefix, nbytes)
-
-
 cdef api void cmd_client_trackinginfo(client_t *c) noexcept nogil:
     """CLIENT TRACKINGINFO"""
     cdef uint32_t flags = tracking_flags(c)
+    cdef const prefix_use_t *p = tracking_prefixes(c)
     cdef const char *words[6]
     cdef int n = 1, i
     words[0] = b"on" if flags & TRACK_ON else b"off"
@@ -281,4 +277,6 @@ cdef api void cmd_client_trackinginfo(client_t *c) noexcept nogil:
     reply_int(c, tracking_target_id(c))
     reply_cstring(c, b"prefixes")
     reply_array(c, tracking_count_prefixes(c))
-    tracking_walk_prefixes(c, _reply_prefix, c)
+    while p != NULL:
+        reply_bulk(c, p.name, p.len)
+        p = p.next

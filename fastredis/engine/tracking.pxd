@@ -2,6 +2,7 @@
 """Client-side caching: clients are told when what they read changes. See tracking.pyx.
 """
 from fastredis.engine.client cimport client_t, server_t
+from fastredis.engine.prefixes cimport prefix_use_t
 from fastredis.keyspace.db cimport dbkey_t
 from libc.stdint cimport int64_t, uint32_t
 
@@ -15,9 +16,6 @@ cdef enum:
     TRACK_CACHING = 1 << 5          # CLIENT CACHING holds for the next command
     TRACK_BROKEN = 1 << 6           # the client that it redirects to has gone
 
-ctypedef void (*tracking_visit_fn)(
-    void *ctx, const char *prefix, size_t nbytes) noexcept nogil
-
 # --- A client -----------------------------------------------------------------------
 
 # begin, or change how; target: who is told in its place, or NULL
@@ -27,21 +25,15 @@ cdef void tracking_stop(client_t *c) noexcept nogil
 cdef void tracking_add_prefix(
     client_t *c, const char *prefix, size_t nbytes
 ) noexcept nogil
-# one of its prefixes with which this one has keys in common, or NULL; borrowed
-cdef const char *tracking_overlapping(
-    const client_t *c, const char *prefix, size_t nbytes, size_t *nbytes_out
-) noexcept nogil
+# in the order of the bytes
+cdef const prefix_use_t *tracking_prefixes(const client_t *c) noexcept nogil
+cdef size_t tracking_count_prefixes(const client_t *c) noexcept nogil
 # CLIENT CACHING
 cdef void tracking_set_caching(client_t *c) noexcept nogil
 # TRACK_*; 0: off
 cdef uint32_t tracking_flags(const client_t *c) noexcept nogil
 # the id of who is told in its place; 0: nobody, -1: tracking is off
 cdef int64_t tracking_target_id(const client_t *c) noexcept nogil
-# in the order of the bytes
-cdef size_t tracking_count_prefixes(const client_t *c) noexcept nogil
-cdef void tracking_walk_prefixes(
-    const client_t *c, tracking_visit_fn visit, void *ctx
-) noexcept nogil
 cdef size_t tracking_client_nbytes(const client_t *c) noexcept nogil
 
 # --- For the engine -----------------------------------------------------------------

@@ -4,16 +4,14 @@ r"""Client-side caching: clients are told when what they have read changes.
     server_t.tracking --> tracking_t
         keys       hash table     "user:1" -> tracked_key_t: numbers 3, 8, ...
         trackers   by number      [3] -> tracker_t <-> client_t.tracker
-        prefixes   linked list    prefix_t "user:" --> use_t <-> use_t  its clients
-                                     changed: hash table of the round's changes
+        prefixes   of clients with BCAST: see prefixes.pyx
 
 A client that reads a key is noted in the table, by a number of 32 bits. When the key
 changes, all clients noted for it are told, once, and the key leaves the table. Keys
 are known by name alone: the same name in another database counts as the same key.
 When there are more than max_tracked_keys, any one of them is taken out as if it had
 changed. A client with BCAST leaves no trace in the table: at the end of a round it is
-told all keys with its prefixes that changed in it, in one message, which is encoded
-once for all clients of a prefix.
+told all keys with its prefixes that changed in it, in one message.
 
 A tracker outlives its client until no key and no redirection refers to it. Hence a
 number is never given to another client while an old key still names it, and who
@@ -30,10 +28,9 @@ clients have read, 4 bytes for each further one.
 Threads: the thread that executes commands.
 Source: Redis documentation, "Client-side caching in Redis".
 """
-from fastredis.core.blob cimport blob_new, blob_release, blob_t
+from fastredis.core.blob cimport blob_t
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zcalloc, zfree, zmalloc, zrealloc
-from fastredis.core.num cimport num_format_i64
 from fastredis.core.rand cimport rand_t
 from fastredis.ds.hashtable cimport (
     ht_find,
@@ -57,6 +54,15 @@ from fastredis.engine.client cimport (
     CLIENT_TRACKING,
 )
 from fastredis.engine.cmdkeys cimport cmd_keys, key_places_t
+from fastredis.engine.prefixes cimport (
+    prefix_broadcast,
+    prefix_end_uses,
+    prefix_nbytes,
+    prefix_note,
+    prefix_use,
+    prefix_use_t,
+    prefixes_t,
+)
 from fastredis.engine.pubsub cimport push_begin, push_end
 from fastredis.resp.writer cimport (
     out_append_blob,
@@ -68,11 +74,10 @@ from fastredis.resp.writer cimport (
     resp_push,
 )
 from libc.stdint cimport uint64_t
-from libc.string cimport memcmp, memcpy, memmove, strncmp
+from libc.string cimport memcpy, memmove, strncmp
 
 cdef enum:
     FEW = 2                     # numbers that are kept in the key's entry itself
-    HEAD_MAX = 32               # bytes of an array's or a bulk string's head and end
 
 cdef const char *CHANNEL = b"__redis__:invalidate"
 
@@ -94,34 +99,8 @@ cdef struct tracker_t:
     uint32_t flags              # TRACK_*
     size_t nrefs                # keys, redirections to it, and one while c is there
     tracker_t *target           # whom it redirects to, or NULL
-    use_t *uses                 # its prefixes, in the order of their bytes
-    size_t nuses
-
-# A client has a prefix.
-cdef struct use_t:
-    tracker_t *tracker
-    prefix_t *prefix
-    use_t *next_of_tracker
-    use_t *next_of_prefix
-    use_t *prev_of_prefix
-
-cdef struct prefix_t:
-    prefix_t *next
-    prefix_t *prev
-    use_t *first
-    ht_t *changed               # of changed_t; NULL: none so far in this round
-    changed_t *first_changed
-    changed_t *last_changed
-    size_t changed_nbytes       # of their names
-    size_t len
-    char name[1]
-
-# A key with a prefix that has changed in this round.
-cdef struct changed_t:
-    changed_t *next
-    uint64_t by                 # the id of the client whose command did it; 0: none
-    size_t len
-    char name[1]
+    prefix_use_t *prefixes      # in the order of their bytes
+    size_t nprefixes
 
 cdef struct tracking_t:
     ht_t *keys
@@ -133,8 +112,7 @@ cdef struct tracking_t:
     size_t cap
     size_t nalive               # trackers whose client is there
     size_t nclients             # clients with TRACK_ON
-    prefix_t *prefixes
-    size_t nprefixes
+    prefixes_t prefixes
     rand_t rand
 
 
@@ -142,12 +120,6 @@ cdef const char *_key_name(const void *entry, size_t *len_out) noexcept nogil:
     cdef const tracked_key_t *k = <const tracked_key_t *>entry
     len_out[0] = k.len
     return k.name
-
-
-cdef const char *_changed_name(const void *entry, size_t *len_out) noexcept nogil:
-    cdef const changed_t *ch = <const changed_t *>entry
-    len_out[0] = ch.len
-    return ch.name
 
 
 cdef inline tracking_t *_own(const server_t *srv) noexcept nogil:
@@ -240,8 +212,8 @@ cdef void tracking_stop(client_t *c) noexcept nogil:
     cdef tracker_t *t = _tracker(c)
     if t == NULL or not t.flags & TRACK_ON:
         return
-    while t.uses != NULL:
-        _end_use(all, t.uses)
+    prefix_end_uses(&all.prefixes, &t.prefixes)
+    t.nprefixes = 0
     _set_target(all, t, NULL)
     t.flags = 0
     c.flags &= ~CLIENT_TRACKING
@@ -286,150 +258,29 @@ cdef int64_t tracking_target_id(const client_t *c) noexcept nogil:
 # --- Prefixes ---------------------------------------------------------------------
 
 
-cdef int _compare(
-    const char *a, size_t na, const char *b, size_t nb
-) noexcept nogil:
-    cdef int order = memcmp(a, b, na if na < nb else nb)
-    if order == 0 and na != nb:
-        return -1 if na < nb else 1
-    return order
-
-
-cdef prefix_t *_prefix(
-    tracking_t *all, const char *name, size_t nbytes
-) noexcept nogil:
-    """Return a prefix, made if need be; the list is in the order of the bytes."""
-    cdef prefix_t **link = &all.prefixes
-    cdef prefix_t *before = NULL
-    cdef prefix_t *p
-    cdef int order
-    while link[0] != NULL:
-        order = _compare(link[0].name, link[0].len, name, nbytes)
-        if order == 0:
-            return link[0]
-        if order > 0:
-            break
-        before = link[0]
-        link = &before.next
-    p = <prefix_t *>zcalloc(sizeof(prefix_t) + nbytes)
-    p.len = nbytes
-    memcpy(p.name, name, nbytes)
-    p.prev = before
-    p.next = link[0]
-    if p.next != NULL:
-        p.next.prev = p
-    link[0] = p
-    all.nprefixes += 1
-    return p
-
-
-cdef void _forget_changed(prefix_t *p) noexcept nogil:
-    """Free what has been noted in this round."""
-    cdef changed_t *ch
-    while p.first_changed != NULL:
-        ch = p.first_changed
-        p.first_changed = ch.next
-        zfree(ch)
-    p.last_changed = NULL
-    p.changed_nbytes = 0
-    ht_free(p.changed)
-    p.changed = NULL
-
-
-cdef void _end_use(tracking_t *all, use_t *u) noexcept nogil:
-    """Take the first of a tracker's prefixes from it."""
-    cdef prefix_t *p = u.prefix
-    u.tracker.uses = u.next_of_tracker
-    u.tracker.nuses -= 1
-    if u.next_of_prefix != NULL:
-        u.next_of_prefix.prev_of_prefix = u.prev_of_prefix
-    if u.prev_of_prefix != NULL:
-        u.prev_of_prefix.next_of_prefix = u.next_of_prefix
-    else:
-        p.first = u.next_of_prefix
-    zfree(u)
-    if p.first != NULL:
-        return
-    if p.next != NULL:
-        p.next.prev = p.prev
-    if p.prev != NULL:
-        p.prev.next = p.next
-    else:
-        all.prefixes = p.next
-    all.nprefixes -= 1
-    _forget_changed(p)
-    zfree(p)
-
-
 cdef void tracking_add_prefix(
     client_t *c, const char *prefix, size_t nbytes
 ) noexcept nogil:
     """Tell the client of all keys with a prefix, unless it has it already."""
     cdef tracker_t *t = _tracker(c)
-    cdef use_t **link = &t.uses
-    cdef use_t *u
-    cdef int order
-    while link[0] != NULL:
-        order = _compare(link[0].prefix.name, link[0].prefix.len, prefix, nbytes)
-        if order == 0:
-            return
-        if order > 0:
-            break
-        link = &link[0].next_of_tracker
-    u = <use_t *>zmalloc(sizeof(use_t))
-    u.tracker = t
-    u.prefix = _prefix(_own(c.srv), prefix, nbytes)
-    u.next_of_tracker = link[0]
-    link[0] = u
-    u.prev_of_prefix = NULL
-    u.next_of_prefix = u.prefix.first
-    if u.next_of_prefix != NULL:
-        u.next_of_prefix.prev_of_prefix = u
-    u.prefix.first = u
-    t.nuses += 1
+    t.nprefixes += prefix_use(&_own(c.srv).prefixes, &t.prefixes, t, prefix, nbytes)
 
 
-cdef const char *tracking_overlapping(
-    const client_t *c, const char *prefix, size_t nbytes, size_t *nbytes_out
-) noexcept nogil:
-    """Return a prefix of the client that this one begins with, or the reverse."""
-    cdef const use_t *u = NULL if c.tracker == NULL else _tracker(c).uses
-    cdef size_t n
-    while u != NULL:
-        n = u.prefix.len if u.prefix.len < nbytes else nbytes
-        if memcmp(u.prefix.name, prefix, n) == 0:
-            nbytes_out[0] = u.prefix.len
-            return u.prefix.name
-        u = u.next_of_tracker
-    return NULL
+cdef const prefix_use_t *tracking_prefixes(const client_t *c) noexcept nogil:
+    """Return the client's prefixes."""
+    return NULL if c.tracker == NULL else _tracker(c).prefixes
 
 
 cdef size_t tracking_count_prefixes(const client_t *c) noexcept nogil:
     """Return how many prefixes the client has."""
-    return 0 if c.tracker == NULL else _tracker(c).nuses
-
-
-cdef void tracking_walk_prefixes(
-    const client_t *c, tracking_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit the client's prefixes."""
-    cdef const use_t *u = NULL if c.tracker == NULL else _tracker(c).uses
-    while u != NULL:
-        visit(ctx, u.prefix.name, u.prefix.len)
-        u = u.next_of_tracker
+    return 0 if c.tracker == NULL else _tracker(c).nprefixes
 
 
 cdef size_t tracking_client_nbytes(const client_t *c) noexcept nogil:
     """Return the memory of a client's prefixes, as if none were shared."""
-    cdef const use_t *u
-    cdef size_t n = 0
     if c.tracker == NULL:
         return 0
-    u = _tracker(c).uses
-    while u != NULL:
-        n += sizeof(use_t) + sizeof(prefix_t) + u.prefix.len
-        u = u.next_of_tracker
-    return n + sizeof(tracker_t)
+    return sizeof(tracker_t) + prefix_nbytes(_tracker(c).prefixes)
 
 
 # --- Keys -------------------------------------------------------------------------
@@ -585,38 +436,12 @@ cdef void tracking_end_request(client_t *c) noexcept nogil:
 # --- Changes ----------------------------------------------------------------------
 
 
-cdef void _note_changed(
-    server_t *srv, prefix_t *p, const dbkey_t *key
-) noexcept nogil:
-    """Note that a key with a prefix has changed, and who did it last."""
-    cdef changed_t *ch = NULL
-    if p.changed == NULL:
-        p.changed = ht_new(_changed_name)
-        srv.has_broadcasts = True
-    else:
-        ch = <changed_t *>ht_find(p.changed, key.ptr, key.len, key.hash)
-    if ch == NULL:
-        ch = <changed_t *>zmalloc(sizeof(changed_t) + key.len)
-        ch.next = NULL
-        ch.len = key.len
-        memcpy(ch.name, key.ptr, key.len)
-        ht_insert(p.changed, ch, key.hash)
-        if p.last_changed != NULL:
-            p.last_changed.next = ch
-        else:
-            p.first_changed = ch
-        p.last_changed = ch
-        p.changed_nbytes += key.len
-    ch.by = 0 if srv.current == NULL else srv.current.id
-
-
 cdef void tracking_touch(server_t *srv, const dbkey_t *key) noexcept nogil:
     """Tell whoever caches a key that it has changed."""
-    cdef prefix_t *p = _own(srv).prefixes
-    while p != NULL:
-        if key.len >= p.len and memcmp(key.ptr, p.name, p.len) == 0:
-            _note_changed(srv, p, key)
-        p = p.next
+    cdef tracking_t *all = _own(srv)
+    if all.prefixes.first != NULL and prefix_note(
+            &all.prefixes, key, 0 if srv.current == NULL else srv.current.id):
+        srv.has_broadcasts = True
     _take_out(srv, key, srv.current)
 
 
@@ -684,51 +509,16 @@ cdef void _send_key(tracker_t *t, const char *name, size_t nbytes) noexcept nogi
         push_end(to)
 
 
-cdef char *_put_number(char *p, char kind, size_t n) noexcept nogil:
-    """Write a type byte, a number and a line end; return its end."""
-    p[0] = kind
-    p += 1
-    p += num_format_i64(p, <int64_t>n)
-    memcpy(p, b"\r\n", 2)
-    return p + 2
+cdef uint64_t _left_out(const void *owner) noexcept nogil:
+    """Return the client whose changes a tracker is not told; 0: none."""
+    cdef const tracker_t *t = <const tracker_t *>owner
+    return t.id if t.flags & TRACK_NOLOOP else 0
 
 
-cdef blob_t *_encode(const prefix_t *p, uint64_t without) noexcept nogil:
-    """Return the array of the keys that changed, but for those that a client changed.
-
-    without: the client's id, or 0. NULL: no key is left.
-    """
-    cdef const changed_t *ch
-    cdef size_t n = 0
-    cdef blob_t *b
-    cdef char *end
-    ch = p.first_changed
-    while ch != NULL:
-        n += without == 0 or ch.by != without
-        ch = ch.next
-    if n == 0:
-        return NULL
-    b = blob_new(HEAD_MAX + n * HEAD_MAX + p.changed_nbytes)
-    end = _put_number(b.data, b"*", n)
-    ch = p.first_changed
-    while ch != NULL:
-        if without == 0 or ch.by != without:
-            end = _put_number(end, b"$", ch.len)
-            memcpy(end, ch.name, ch.len)
-            memcpy(end + ch.len, b"\r\n", 2)
-            end += ch.len + 2
-        ch = ch.next
-    b.len = end - b.data
-    return b
-
-
-cdef void _send_keys(tracker_t *t, blob_t *keys) noexcept nogil:
+cdef void _send_keys(void *owner, blob_t *keys) noexcept nogil:
     """Tell a client an array of keys."""
     cdef client_t *to
-    cdef out_t *o
-    if keys == NULL:
-        return
-    o = _message(t, &to)
+    cdef out_t *o = _message(<tracker_t *>owner, &to)
     if o != NULL:
         out_append_blob(o, keys)
         push_end(to)
@@ -736,29 +526,8 @@ cdef void _send_keys(tracker_t *t, blob_t *keys) noexcept nogil:
 
 cdef void tracking_broadcast(server_t *srv) noexcept nogil:
     """Tell the clients with prefixes what has changed in this round."""
-    cdef tracking_t *all = _own(srv)
-    cdef prefix_t *p = all.prefixes
-    cdef use_t *u
-    cdef blob_t *keys
-    cdef blob_t *own
     srv.has_broadcasts = False
-    while p != NULL:
-        if p.changed == NULL:
-            p = p.next
-            continue
-        keys = _encode(p, 0)
-        u = p.first
-        while u != NULL:
-            if u.tracker.flags & TRACK_NOLOOP:
-                own = _encode(p, u.tracker.id)
-                _send_keys(u.tracker, own)
-                blob_release(own)
-            else:
-                _send_keys(u.tracker, keys)
-            u = u.next_of_prefix
-        blob_release(keys)
-        _forget_changed(p)
-        p = p.next
+    prefix_broadcast(&_own(srv).prefixes, _left_out, _send_keys)
 
 
 # --- All of a server --------------------------------------------------------------
@@ -781,7 +550,7 @@ cdef size_t tracking_nitems(const server_t *srv) noexcept nogil:
 
 cdef size_t tracking_nprefixes(const server_t *srv) noexcept nogil:
     """Return how many prefixes clients have."""
-    return 0 if srv.tracking == NULL else _own(srv).nprefixes
+    return 0 if srv.tracking == NULL else _own(srv).prefixes.n
 
 
 cdef void tracking_free(server_t *srv) noexcept nogil:
