@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Saving and loading: ``python bench/persistence.py``.
 
-Each server gets the same strings. Then, the servers in turn and round after round: SAVE,
-BGSAVE, and a start that loads the file which the server itself wrote. Printed are the
-medians of the wall time and of the CPU time that the kernel counted, and their ratio to
-the better of the other servers.
+Each server gets the same strings. Then, the servers in turn and round after round:
+SAVE, BGSAVE, and a start that loads the file which the server itself wrote. Printed are
+the medians of the wall time and of the CPU time that the kernel counted, and their
+ratio to the better of the other servers.
 
 CPU of SAVE is the server's, of BGSAVE the child's and what the fork cost the server; of
-a start, what it took beyond a start without a file. The wall time of a start is
-what the server's log says of the loading; that of BGSAVE lasts until INFO says that it is
-over. Disks differ more than servers: --dir puts the files elsewhere, such as /dev/shm.
+a start, what it took beyond a start without a file. The wall time of a start is what
+the server's log says of the loading; that of BGSAVE lasts until INFO says that it is
+over. Disks differ more than servers: --dir puts the files elsewhere, as in /dev/shm.
 """
 
 from __future__ import annotations

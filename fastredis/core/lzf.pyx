@@ -21,14 +21,21 @@ cdef enum:
     MATCH_MIN = 3
     MATCH_MAX = 264
     TABLE_BITS = 14
-    SMALL_TABLE_BITS = 11       # for inputs up to SMALL_NBYTES
+    # for inputs up to so many bytes
+    SMALL_TABLE_BITS = 11
     SMALL_NBYTES = 16384
+    TINY_TABLE_BITS = 8
+    TINY_NBYTES = 160
 
 
-cdef inline uint32_t _hash(const uint8_t *p, int bits) noexcept nogil:
+cdef inline uint32_t _three(const uint8_t *p) noexcept nogil:
+    """Return three bytes as a number."""
+    return p[0] | (p[1] << 8) | (<uint32_t>p[2] << 16)
+
+
+cdef inline uint32_t _hash(uint32_t three, int bits) noexcept nogil:
     """Return a hash of three bytes."""
-    cdef uint32_t v = p[0] | (p[1] << 8) | (<uint32_t>p[2] << 16)
-    return (v * <uint32_t>0x9E3779B1) >> (32 - bits)
+    return (three * <uint32_t>0x9E3779B1) >> (32 - bits)
 
 
 cdef size_t lzf_compress(
@@ -36,25 +43,30 @@ cdef size_t lzf_compress(
 ) noexcept nogil:
     """Compress; fails if the result is longer than cap."""
     cdef uint32_t table[1 << TABLE_BITS]    # positions + 1; 0: none
-    cdef int bits = SMALL_TABLE_BITS if nbytes <= SMALL_NBYTES else TABLE_BITS
+    cdef int bits = TABLE_BITS
     cdef const uint8_t *s = <const uint8_t *>src
     cdef uint8_t *o = <uint8_t *>out
     cdef size_t at = 0, done = 0, used = 0, n, longest, ref, offset, slot
+    cdef uint32_t v
     if nbytes == 0 or nbytes >= UINT32_MAX:
         return 0
+    if nbytes <= TINY_NBYTES:
+        bits = TINY_TABLE_BITS
+    elif nbytes <= SMALL_NBYTES:
+        bits = SMALL_TABLE_BITS
     memset(table, 0, sizeof(uint32_t) << bits)
     while True:
         # find a match, or come to the end
         longest = 0
         offset = 0
         while at + MATCH_MIN <= nbytes:
-            slot = _hash(s + at, bits)
+            v = _three(s + at)
+            slot = _hash(v, bits)
             ref = table[slot]
             table[slot] = <uint32_t>(at + 1)
             if ref and at + 1 - ref <= OFFSET_MAX:
                 ref -= 1
-                if s[ref] == s[at] and s[ref + 1] == s[at + 1] \
-                        and s[ref + 2] == s[at + 2]:
+                if _three(s + ref) == v:
                     longest = min(nbytes - at, <size_t>MATCH_MAX)
                     n = MATCH_MIN
                     while n < longest and s[ref + n] == s[at + n]:
@@ -92,7 +104,7 @@ cdef size_t lzf_compress(
         done = at + longest
         at = done - 2
         while at < done and at + MATCH_MIN <= nbytes:
-            table[_hash(s + at, bits)] = <uint32_t>(at + 1)
+            table[_hash(_three(s + at), bits)] = <uint32_t>(at + 1)
             at += 1
         at = done
 

@@ -40,7 +40,7 @@ from libc.stdint cimport (
     int32_t,
     uint32_t,
 )
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 cdef enum:
     LEN_6 = 0x00
@@ -59,6 +59,8 @@ cdef enum:
     LZF_RATIO = 264 // 3
 
     OUT_FIRST = 256
+    IN_PLACE_MAX = 64 * 1024    # longer strings are compressed in memory of their own
+    LZF_HEAD_MAX = 1 + 5 + 5    # kind and lengths of a shorter one
 
     DOUBLE_NAN = 253            # instead of the length of a text
     DOUBLE_INF = 254
@@ -210,8 +212,23 @@ cdef bint _put_compressed(
 ) noexcept nogil:
     """Compress and write a string; False: it is no shorter, or memory is short."""
     cdef size_t cap = nbytes - COMPRESS_SAVES
-    cdef char *lzf = <char *>ztrymalloc(cap)
     cdef size_t n
+    cdef char *lzf
+    if nbytes <= IN_PLACE_MAX:
+        # into the buffer, then to where it belongs: behind lengths of its own
+        lzf = _room(out, LZF_HEAD_MAX + nbytes)
+        if lzf == NULL:
+            return False
+        lzf += LZF_HEAD_MAX
+        n = lzf_compress(s, nbytes, lzf, cap)
+        if n:
+            rdb_put_byte(out, KIND_LZF)
+            rdb_put_len(out, n)
+            rdb_put_len(out, nbytes)
+            memmove(out.buf + out.len, lzf, n)
+            out.len += n
+        return n != 0
+    lzf = <char *>ztrymalloc(cap)
     if lzf == NULL:
         return False
     n = lzf_compress(s, nbytes, lzf, cap)

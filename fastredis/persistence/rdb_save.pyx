@@ -32,7 +32,7 @@ from fastredis.core.crc64 cimport crc64
 from fastredis.core.mem cimport ztrymalloc, zused_memory
 from fastredis.core.rand cimport rand_next, rand_t
 from fastredis.core.status cimport fr_likely, fr_unlikely
-from fastredis.ds.hashtable cimport ht_walk
+from fastredis.ds.htwalk cimport ht_walk_near
 from fastredis.engine.client cimport server_t
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport db_len, db_subexpire_len, db_t
@@ -304,7 +304,7 @@ cdef void _put_all(rdb_save_t *s) noexcept nogil:
         rdb_put_byte(out, OP_RESIZE)
         rdb_put_len(out, db_len(db))
         rdb_put_len(out, db.nexpires)
-        ht_walk(db.keys, _put_key, s)
+        ht_walk_near(db.keys, _put_key, s)
         out.key = NULL
     rdb_put_byte(out, OP_END)
     rdb_out_flush(out)

@@ -43,7 +43,7 @@ def digest(client: RawClient) -> bytes:
 
 
 def contents(client: RawClient) -> dict[Any, Any]:
-    """Return all data: what Redis 7.0's digest tells of scores depends on their text."""
+    """Return all data; Redis 7.0's digest takes in how it writes scores."""
     found = {}
     for name in client.info("keyspace"):
         client.ok("SELECT", name.removeprefix("db"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files with every kind of damage are refused or loaded; nothing worse comes of them."""
+"""Files with every kind of damage are refused or loaded, and nothing worse comes."""
 
 from __future__ import annotations
 
