@@ -26,6 +26,7 @@ Threads: the one that owns the data.
 from fastredis.core.clock cimport clock_mono_ns
 from fastredis.core.proctitle cimport proctitle_replace
 from fastredis.engine.runtime cimport Engine
+from fastredis.engine.spikes cimport spike_add
 from fastredis.persistence.rdb_save cimport (
     SAVE_PATH_MAX,
     rdb_save,
@@ -242,6 +243,7 @@ def start(
     if pid < 0:
         os.close(reader)
         raise OSError(error, os.strerror(error))
+    spike_add(&engine.srv, b"fork", started // 1000)
     return pid, reader, started // 1000
 
 

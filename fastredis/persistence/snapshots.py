@@ -225,8 +225,11 @@ class Snapshots:
         child.read()
         try:
             pid, status = os.waitpid(child.pid, os.WNOHANG)
-        except ChildProcessError:  # somebody else has waited for it
-            pid, status = child.pid, 1 << 8
+        except ChildProcessError:
+            # the program that this server is part of has waited for it, or never does
+            child.read()
+            is_good = child.last.get("is_last") and not child.last["step"]
+            pid, status = child.pid, 0 if is_good else 1 << 8
         if pid == 0:
             return
         child.read()
@@ -425,8 +428,9 @@ class Snapshots:
 
         Raises: ReplyError if it cannot be saved, LoadFailed.
         """
-        if self.child is not None:
-            self.kill_child()
+        if self.loader is not None:
+            raise ReplyError("LOADING Redis is loading the dataset in memory")
+        self.kill_child()
         if save and not self.save():
             raise ReplyError("ERR")
         if flush:

@@ -40,7 +40,7 @@ def test_known_values(data: bytes, expected: int) -> None:
     assert core.crc64(data) == expected
 
 
-@pytest.mark.parametrize("nbytes", [*range(40), 255, 256, 257, 1000])
+@pytest.mark.parametrize("nbytes", [*range(40), 255, 256, 257, 319, 320, 1000, 5000])
 def test_any_length_at_any_place(nbytes: int) -> None:
     data = random.Random(nbytes).randbytes(nbytes + 8)
     for start in range(8):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fastredis.admin.dataset import digest, populate
 from fastredis.persistence import rdb_save
 from fastredis.persistence.rdb_load import RdbError, RdbLoader
 from fastredis.server import Server
@@ -87,6 +88,24 @@ def test_all_is_read_again(server: Server, file: Path) -> None:
     assert load(server, file, checks=False)[:3] == (before, 1, 0)
     assert server.call("DBSIZE") == before
     server.engine.check()
+
+
+@pytest.mark.parametrize("keys", [8191, 8192, 300_000])
+def test_many_keys(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: int
+) -> None:
+    """Tables that are walked in the order of memory, in one window and in several."""
+    monkeypatch.chdir(tmp_path)
+    populate(server.engine, 0, keys, b"key", 0)
+    before = digest(server.engine)
+    step, _, nkeys, nbytes = rdb_save.save(server.engine, b"many.rdb", OPTIONS)
+    assert (step, nkeys) == (0, keys)
+    assert (tmp_path / "many.rdb").stat().st_size == nbytes
+    server.engine.flush_all()
+    assert load(server, tmp_path / "many.rdb", checks=False)[0] == keys
+    assert digest(server.engine) == before
+    server.engine.check()
+    server.engine.flush_all()
 
 
 @pytest.mark.parametrize("step", [1, 7, 100])
