@@ -37,6 +37,7 @@ from fastredis.keyspace.db cimport (
     dbkey,
     dbkey_t,
 )
+from fastredis.keyspace.lfu cimport lfu_pack
 from fastredis.keyspace.obj cimport (
     OBJ_NO_EXPIRE,
     obj_free,
@@ -44,6 +45,7 @@ from fastredis.keyspace.obj cimport (
     obj_new_bytes,
     obj_new_int,
     obj_renamed,
+    obj_set_lru,
     obj_t,
 )
 from fastredis.persistence.rdb cimport (
@@ -128,6 +130,7 @@ cdef struct waiting_t:
     obj_t *o
     uint64_t hash
     int64_t idle_s
+    int freq
 
 cdef struct load_t:
     server_t *srv
@@ -148,6 +151,7 @@ cdef struct load_t:
     # --- of the next key
     int64_t expire_ms
     int64_t idle_s
+    int freq
     # --- results
     load_state_t state
     const char *what
@@ -203,7 +207,10 @@ cdef void _add_waiting(load_t *l) noexcept nogil:
                 continue
             db_delete(l.db, &key)
             db_add(l.db, &key, w.o)
-        if w.idle_s != NOT_GIVEN:
+        # only what the policy in force looks at
+        if w.freq != NOT_GIVEN and l.srv.ks.is_lfu:
+            obj_set_lru(w.o, lfu_pack(l.srv.now_ms, w.freq))
+        elif w.idle_s != NOT_GIVEN and not l.srv.ks.is_lfu:
             rdb_set_idle(l.srv, w.o, w.idle_s)
     l.nwaiting = 0
 
@@ -226,6 +233,7 @@ cdef void _add(load_t *l, obj_t *o, const dbkey_t *key) noexcept nogil:
     w.o = o
     w.hash = key.hash
     w.idle_s = l.idle_s
+    w.freq = l.freq
     l.nwaiting += 1
     if l.nwaiting == BATCH:
         _add_waiting(l)
@@ -284,7 +292,7 @@ cdef void _get_key(load_t *l, int type, void *names) noexcept nogil:
     if fr_unlikely(t.owned != NULL):
         rdb_text_free(&t)
     l.expire_ms = OBJ_NO_EXPIRE
-    l.idle_s = NOT_GIVEN
+    l.idle_s = l.freq = NOT_GIVEN
     if fr_unlikely(l.delay_us != 0):
         if l.delay_us > 0:
             usleep(<unsigned int>l.delay_us)
@@ -399,15 +407,14 @@ cdef void _end(load_t *l) noexcept nogil:
 cdef void _get_special(load_t *l, int op, void *aux) noexcept nogil:
     """Read what is no key."""
     cdef status_t status = C_OK
-    cdef int b
-    cdef uint64_t n
+    cdef uint64_t n = 0
     if op == OP_EXPIRE_MS or op == OP_EXPIRE_S:
         status = _get_expiry(l, op == OP_EXPIRE_MS)
     elif op == OP_IDLE:
         status = rdb_get_len(&l.src, &n)
         l.idle_s = min(n, <uint64_t>0xFFFFFF)
     elif op == OP_FREQ:
-        status = rdb_get_byte(&l.src, &b)
+        status = rdb_get_byte(&l.src, &l.freq)
     elif op == OP_SELECT:
         status = _get_select(l)
     elif op == OP_RESIZE:
@@ -525,7 +532,7 @@ cdef class RdbLoader:
         self.l.delay_us = delay_us
         self.l.rand.state = 1
         self.l.expire_ms = OBJ_NO_EXPIRE
-        self.l.idle_s = NOT_GIVEN
+        self.l.idle_s = self.l.freq = NOT_GIVEN
         self._read_magic(any_version)
         server_update_clock(&engine.srv)
 

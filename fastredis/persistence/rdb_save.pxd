@@ -22,7 +22,7 @@ cdef struct rdb_save_t:
     bint is_compressing
     bint has_checksum
     bint is_synced_early        # have the disk work while the rest is written
-    bint has_idle_times         # of keys, as an LRU policy wants them
+    bint has_usage              # of keys: how long ago, or how often with an LFU policy
     int least_version           # of the file; values may need a higher one
     int64_t delay_us            # after each key; negative: after one of so many
     # called now and then; or NULL

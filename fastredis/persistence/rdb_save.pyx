@@ -4,7 +4,7 @@ r"""All databases written to an RDB file.
     REDIS0010                           magic, version
     FA name value ...                   who wrote this, and when
     FE db  FB keys expiries             a database that is not empty
-      [FC ms] [F8 idle] type key value  its keys, in the order of the hash table
+      [FC ms] [F8 idle | F9 frequency] type key value  its keys, in the order of the hash table
       ...
     FF checksum                         of all that is before, 8 bytes; 0: none
 
@@ -36,8 +36,10 @@ from fastredis.ds.htwalk cimport ht_walk_near
 from fastredis.engine.client cimport server_t
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport db_len, db_subexpire_len, db_t
+from fastredis.keyspace.lfu cimport lfu_counter
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_INLINE,
+    OBJ_LRU_MAX,
     OBJ_NO_EXPIRE,
     OBJ_STRING,
     obj_enc,
@@ -69,6 +71,7 @@ import os
 cdef enum:
     TYPE_STRING = 0
     OP_IDLE = 0xF8
+    OP_FREQ = 0xF9
     OP_AUX = 0xFA
     OP_RESIZE = 0xFB
     OP_EXPIRE_MS = 0xFC
@@ -268,9 +271,13 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
     if when != OBJ_NO_EXPIRE:
         rdb_put_byte(out, OP_EXPIRE_MS)
         rdb_put_i64(out, when)
-    if s.has_idle_times:
-        rdb_put_byte(out, OP_IDLE)
-        rdb_put_len(out, (s.srv.ks.lru_clock - obj_lru(o)) & 0xFFFFFF)
+    if s.has_usage:
+        if s.srv.ks.is_lfu:
+            rdb_put_byte(out, OP_FREQ)
+            rdb_put_byte(out, lfu_counter(o, &s.srv.ks.lfu, s.srv.ks.now_ms))
+        else:
+            rdb_put_byte(out, OP_IDLE)
+            rdb_put_len(out, (s.srv.ks.lru_clock - obj_lru(o)) & OBJ_LRU_MAX)
     if fr_likely(obj_type(o) == OBJ_STRING and obj_enc(o) == OBJ_ENC_INLINE) \
             and _put_short(s, o):
         version = RDB_VERSION
@@ -378,7 +385,7 @@ cdef int rdb_save_init(
     s.is_compressing = options["compress"]
     s.has_checksum = options["checksum"]
     s.is_synced_early = options["sync_early"]
-    s.has_idle_times = options["idle_times"]
+    s.has_usage = options["usage"]
     s.least_version = options["version"]
     s.delay_us = options["delay_us"]
     s.progress = NULL
@@ -389,7 +396,7 @@ cdef int rdb_save_init(
 def save(Engine engine not None, bytes path not None, dict options not None):
     """Write all databases to a file in the working directory.
 
-    options: compress, checksum, sync_early, idle_times (whether), version (at least),
+    options: compress, checksum, sync_early, usage (whether), version (at least),
         delay_us (after each key).
     Return (step, errno, keys, bytes); the step is 0 if all went well,
     else that which failed: 1 opening, 2 writing, 3 renaming.

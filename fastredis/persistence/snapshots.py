@@ -99,7 +99,7 @@ class Snapshots:
             "compress": config["rdbcompression"],
             "checksum": config["rdbchecksum"],
             "sync_early": config["rdb-save-incremental-fsync"],
-            "idle_times": config["maxmemory-policy"].endswith("-lru"),
+            "usage": config["maxmemory-policy"].endswith(("-lru", "-lfu")),
             "version": config["rdb-version"],
             "delay_us": config["rdb-key-save-delay"],
         }

@@ -166,6 +166,27 @@ def test_fields_that_expire_come_from_valkey(tmp_path: Path) -> None:
             ) == [-1, 4_000_000_000_000, 4_000_000_000_000]
 
 
+def test_frequencies_under_an_lfu_policy(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "back").mkdir()
+    policy = {"maxmemory_policy": "allkeys-lfu", "lfu_decay_time": 0}
+    with GenuineServer("redis", directory=tmp_path / "redis", **policy) as server:
+        client = server.client()
+        client.ok("SET", "new", "v")
+        payload = client.cmd("DUMP", "new")
+        client.ok("RESTORE", "often", 0, payload, "FREQ", 200)
+        client.ok("SAVE")
+    with FastredisServer(directory=tmp_path / "redis", **policy) as server:
+        client = server.client()
+        assert client.cmd("OBJECT", "FREQ", "often") == 200
+        assert client.cmd("OBJECT", "FREQ", "new") < 10
+        client.ok("DEBUG", "RELOAD")
+        assert client.cmd("OBJECT", "FREQ", "often") == 200
+    shutil.copy(tmp_path / "redis" / "dump.rdb", tmp_path / "back" / "dump.rdb")
+    with GenuineServer("redis", directory=tmp_path / "back", **policy) as server:
+        assert server.client().cmd("OBJECT", "FREQ", "often") == 200
+
+
 def test_idle_times_under_an_lru_policy(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     with GenuineServer(

@@ -17,7 +17,7 @@ OPTIONS = {
     "compress": True,
     "checksum": True,
     "sync_early": False,
-    "idle_times": False,
+    "usage": False,
     "version": 0,
     "delay_us": 0,
 }
