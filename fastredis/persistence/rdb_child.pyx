@@ -142,6 +142,7 @@ cdef struct report_t:
     int64_t error
     uint64_t nkeys
     uint64_t nbytes
+    int64_t version             # that the values need
     uint64_t cow_nbytes         # copied at present,
     uint64_t cow_peak           # at most
     uint64_t cow_average
@@ -167,6 +168,7 @@ cdef void _report(child_t *child, bint is_last) noexcept nogil:
     r.error = child.save.error
     r.nkeys = child.save.nkeys
     r.nbytes = child.save.nbytes
+    r.version = child.save.needed_version
     r.cow_nbytes = child_private_dirty()
     child.cow_peak = max(child.cow_peak, r.cow_nbytes)
     child.cow_sum += r.cow_nbytes

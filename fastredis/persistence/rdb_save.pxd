@@ -23,7 +23,8 @@ cdef struct rdb_save_t:
     bint has_checksum
     bint is_synced_early        # have the disk work while the rest is written
     bint has_usage              # of keys: how long ago, or how often with an LFU policy
-    int least_version           # of the file; values may need a higher one
+    int least_version           # of the file
+    int likely_version          # that the values need, to begin with
     int64_t delay_us            # after each key; negative: after one of so many
     # called now and then; or NULL
     void (*progress)(rdb_save_t *s) noexcept nogil
@@ -37,7 +38,7 @@ cdef struct rdb_save_t:
     uint64_t nkeys
     uint64_t nbytes
     int version                 # of the file
-    int needed_version          # by the values written
+    int needed_version          # by the values written so far
     save_step_t step            # where it failed, or SAVE_DONE
     int error                   # errno then
 

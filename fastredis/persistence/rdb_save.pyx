@@ -9,8 +9,9 @@ r"""All databases written to an RDB file.
     FF checksum                         of all that is before, 8 bytes; 0: none
 
 The version is the least that the values need, so that as many servers as possible
-read the file: 10, which Redis 7.0 has, and 12 where fields of a hash expire. If a value
-turns out to need more than was thought, the file is written again from the start.
+read the file: 10, which Redis 7.0 has, 11 for streams, and 12 where fields of a hash
+expire. When a value turns out to need more than was thought, the file is begun anew; what
+the save before needed is a good guess.
 
     objects --> buffer of 256 KB --> checksum, write(2) --> temp-<pid>.rdb
                                                         --> fsync, rename, fsync dir
@@ -265,7 +266,7 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
     cdef obj_t *o = <obj_t *>entry
     cdef int64_t when
     cdef int version
-    if fr_unlikely(out.has_failed):
+    if fr_unlikely(out.has_failed or s.needed_version > s.version):
         return
     when = obj_expire_ms(o)
     if when != OBJ_NO_EXPIRE:
@@ -325,7 +326,9 @@ cdef void _put_all(rdb_save_t *s) noexcept nogil:
 
 cdef void _begin(rdb_save_t *s) noexcept nogil:
     s.crc = s.synced = s.nkeys = s.nbytes = 0
-    s.version = s.needed_version
+    s.out.len = 0
+    s.version = max(s.version, s.needed_version)
+    s.needed_version = RDB_VERSION
 
 
 cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
@@ -333,10 +336,11 @@ cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     cdef int i
     rdb_out_init(&s.out, s.is_compressing)
     s.step = SAVE_DONE
-    s.needed_version = max(s.least_version, <int>RDB_VERSION)
+    s.version = max(s.least_version, s.likely_version)
+    s.needed_version = RDB_VERSION
     for i in range(s.srv.ks.ndbs):
         if db_subexpire_len(&s.srv.ks.dbs[i]):
-            s.needed_version = max(s.needed_version, <int>RDB_VERSION_FIELDS)
+            s.needed_version = RDB_VERSION_FIELDS
     i = snprintf(s.temp_path, SAVE_PATH_MAX, b"%s", temp_path)
     if i >= SAVE_PATH_MAX:
         _fail(s, SAVE_OPEN, ENAMETOOLONG)
@@ -352,7 +356,7 @@ cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     s.out.drain = _drain
     _begin(s)
     _put_all(s)
-    if s.needed_version > s.version and not s.out.has_failed:
+    while s.needed_version > s.version and not s.out.has_failed:
         _begin(s)
         if ftruncate(s.fd, 0) != 0 or lseek(s.fd, 0, 0) != 0:
             _fail(s, SAVE_WRITE, errno)
@@ -387,6 +391,7 @@ cdef int rdb_save_init(
     s.is_synced_early = options["sync_early"]
     s.has_usage = options["usage"]
     s.least_version = options["version"]
+    s.likely_version = options["likely_version"]
     s.delay_us = options["delay_us"]
     s.progress = NULL
     s.ctx = NULL
@@ -397,9 +402,9 @@ def save(Engine engine not None, bytes path not None, dict options not None):
     """Write all databases to a file in the working directory.
 
     options: compress, checksum, sync_early, usage (whether), version (at least),
-        delay_us (after each key).
-    Return (step, errno, keys, bytes); the step is 0 if all went well,
-    else that which failed: 1 opening, 2 writing, 3 renaming.
+        likely_version (that the values need), delay_us (after each key).
+    Return (step, errno, keys, bytes, version that the values need); the step is 0 if
+    all went well, else that which failed: 1 opening, 2 writing, 3 renaming.
     """
     cdef rdb_save_t s
     cdef bytes temp = b"temp-%d.rdb" % os.getpid()
@@ -407,4 +412,4 @@ def save(Engine engine not None, bytes path not None, dict options not None):
     rdb_save_init(&s, &engine.srv, path, options)
     with nogil:
         rdb_save(&s, temp_path)
-    return s.step, s.error, s.nkeys, s.nbytes
+    return s.step, s.error, s.nkeys, s.nbytes, s.needed_version

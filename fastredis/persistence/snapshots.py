@@ -78,6 +78,7 @@ class Snapshots:
         self.fork_us = 0
         self.forks = 0
         self.saves = 0
+        self._version = 0  # of files, that the last save needed
         self._saved_dirty = 0  # the count of changes that the last save had
         self.loader: RdbLoader | None = None
         self.load_started = 0.0
@@ -101,6 +102,7 @@ class Snapshots:
             "sync_early": config["rdb-save-incremental-fsync"],
             "usage": config["maxmemory-policy"].endswith(("-lru", "-lfu")),
             "version": config["rdb-version"],
+            "likely_version": self._version,
             "delay_us": config["rdb-key-save-delay"],
         }
 
@@ -111,7 +113,7 @@ class Snapshots:
     def save(self) -> bool:
         """Write the file here and now; return whether that worked."""
         self.saves += 1
-        step, error, keys, nbytes = rdb_save.save(
+        step, error, keys, nbytes, self._version = rdb_save.save(
             self._engine, self._path(), self._options()
         )
         if step:
@@ -248,6 +250,7 @@ class Snapshots:
         if code == 0:
             self._log.notice("Background saving terminated with success")
             self._saved_dirty = child.dirty
+            self._version = report.get("version", 0)
             self.last_save = int(now)
             self.is_last_good = True
         elif code > 0:

@@ -162,6 +162,24 @@ def test_version_of_the_file(
     assert path.read_bytes()[:9] == b"REDIS0012"
 
 
+def test_streams_need_a_version_of_their_own(
+    server: FastredisServer, client: RawClient
+) -> None:
+    path = server.directory / "dump.rdb"
+    client.ok("DEBUG", "POPULATE", 1000)
+    client.cmd("XADD", "s", "1-1", "f", "v")
+    for _ in range(2):  # it is not known, then it is
+        client.ok("SAVE")
+        assert path.read_bytes()[:9] == b"REDIS0011"
+        client.ok("DEBUG", "RELOAD", "NOSAVE")
+        assert client.cmd("DBSIZE") == 1001
+        assert client.cmd("XLEN", "s") == 1
+    client.cmd("DEL", "s")
+    client.ok("SAVE")
+    client.ok("SAVE")
+    assert path.read_bytes()[:9] == b"REDIS0010"
+
+
 def test_checksum_can_be_left_out(fresh_server: Callable[..., FastredisServer]) -> None:
     server = fresh_server(rdbchecksum="no")
     client = server.client()

@@ -19,6 +19,7 @@ OPTIONS = {
     "sync_early": False,
     "usage": False,
     "version": 0,
+    "likely_version": 0,
     "delay_us": 0,
 }
 STEP = 1 << 20
@@ -98,8 +99,8 @@ def test_many_keys(
     monkeypatch.chdir(tmp_path)
     populate(server.engine, 0, keys, b"key", 0)
     before = digest(server.engine)
-    step, _, nkeys, nbytes = rdb_save.save(server.engine, b"many.rdb", OPTIONS)
-    assert (step, nkeys) == (0, keys)
+    step, _, nkeys, nbytes, version = rdb_save.save(server.engine, b"many.rdb", OPTIONS)
+    assert (step, nkeys, version) == (0, keys, 10)
     assert (tmp_path / "many.rdb").stat().st_size == nbytes
     server.engine.flush_all()
     assert load(server, tmp_path / "many.rdb", checks=False)[0] == keys
