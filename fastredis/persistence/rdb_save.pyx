@@ -63,6 +63,7 @@ from fastredis.persistence.rdb_io cimport (
     rdb_put_len,
     rdb_put_string,
 )
+from fastredis.persistence.rdb_stream cimport RDB_VERSION_STREAM
 from libc.errno cimport EINTR, ENAMETOOLONG, ENOMEM, errno
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
@@ -336,7 +337,8 @@ cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     cdef int i
     rdb_out_init(&s.out, s.is_compressing)
     s.step = SAVE_DONE
-    s.version = max(s.least_version, s.likely_version)
+    # whether fields expire is known, whether there are streams is guessed
+    s.version = max(s.least_version, min(s.likely_version, <int>RDB_VERSION_STREAM))
     s.needed_version = RDB_VERSION
     for i in range(s.srv.ks.ndbs):
         if db_subexpire_len(&s.srv.ks.dbs[i]):
