@@ -68,6 +68,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_number",
     "fastredis.commands.cmd_pubsub",
     "fastredis.commands.cmd_server",
+    "fastredis.commands.cmd_scombine",
     "fastredis.commands.cmd_set",
     "fastredis.commands.cmd_sort",
     "fastredis.commands.cmd_stream",

@@ -9,6 +9,7 @@ from fastredis.datatypes.set_ops cimport (
     set_union,
     set_union_estimate,
 )
+from fastredis.datatypes.set_random cimport set_places, set_pop, set_random, set_sample
 from fastredis.datatypes.t_set cimport (
     member_init,
     member_t,
@@ -26,11 +27,7 @@ from fastredis.datatypes.t_set cimport (
     set_limits_t,
     set_new,
     set_next,
-    set_places,
-    set_pop,
-    set_random,
     set_remove,
-    set_sample,
     set_scan,
     set_settle,
     set_t,

@@ -28,7 +28,7 @@ from fastredis.datatypes.t_list cimport (
 from fastredis.ds.listpack cimport lp_value_t
 from fastredis.ds.quicklist cimport QL_HEAD, QL_TAIL, ql_end_t
 from fastredis.engine.args cimport (
-    arg_i64_or_error,
+    arg_count_or_error,
     arg_i64_or_reply,
     arg_is,
     arg_key,
@@ -213,20 +213,6 @@ cdef status_t _bounded_or_reply(
     return C_OK
 
 
-cdef status_t _count_or_error(
-    client_t *c, int i, const char *error, int64_t *value_out
-) noexcept nogil:
-    """Read an integer that is not negative."""
-    cdef int64_t v
-    if arg_i64_or_error(c, i, error, &v) != C_OK:
-        return C_ERR
-    if v < 0:
-        reply_error(c, error)
-        return C_ERR
-    value_out[0] = v
-    return C_OK
-
-
 cdef api void cmd_lpos(client_t *c) noexcept nogil:
     """LPOS key element [RANK rank] [COUNT count] [MAXLEN len]"""
     cdef dbkey_t key = arg_key(c, 1)
@@ -247,11 +233,11 @@ cdef api void cmd_lpos(client_t *c) noexcept nogil:
                     b"the list")
                 return
         elif arg_is(c, i, b"count") and i + 1 < c.argc:
-            if _count_or_error(
+            if arg_count_or_error(
                     c, i + 1, b"ERR COUNT can't be negative", &count) != C_OK:
                 return
         elif arg_is(c, i, b"maxlen") and i + 1 < c.argc:
-            if _count_or_error(
+            if arg_count_or_error(
                     c, i + 1, b"ERR MAXLEN can't be negative", &maxlen) != C_OK:
                 return
         else:

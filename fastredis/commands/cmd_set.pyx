@@ -18,53 +18,33 @@ from fastredis.commands.scan cimport (
     scan_options_t,
     scan_steps,
 )
-from fastredis.core.mem cimport zfree, zmalloc, zrealloc
+from fastredis.commands.set_reply cimport set_reply_member
+from fastredis.core.mem cimport zfree, zrealloc
 from fastredis.core.num cimport NUM_INT_BUF, num_format_i64, num_format_u64
 from fastredis.core.rand cimport rand_below, rand_t
-from fastredis.core.status cimport C_ERR, C_OK, fr_likely, status_t
-from fastredis.datatypes.set_ops cimport (
-    set_diff,
-    set_inter,
-    set_union,
-    set_union_estimate,
-)
+from fastredis.core.status cimport C_OK, fr_likely
+from fastredis.datatypes.set_random cimport set_places, set_pop, set_random, set_sample
 from fastredis.datatypes.t_set cimport (
     member_init,
     member_t,
     set_add,
     set_at_place,
     set_expect,
-    set_free,
     set_has,
     set_iter,
     set_iter_t,
     set_len,
     set_limits_t,
     set_new,
-    set_new_enc,
-    set_new_result,
     set_next,
     set_of,
-    set_places,
-    set_pop,
     set_prefetch,
-    set_random,
     set_remove,
-    set_sample,
     set_scan,
-    set_settle,
     set_store,
     set_t,
-    set_visit_fn,
 )
-from fastredis.engine.args cimport (
-    ARG_KEYS_BATCH,
-    arg_i64_or_error,
-    arg_is,
-    arg_key,
-    arg_keys,
-    arg_range_or_reply,
-)
+from fastredis.engine.args cimport arg_count_or_error, arg_key, arg_range_or_reply
 from fastredis.engine.changed cimport (
     NOTIFY_GENERIC,
     NOTIFY_SET,
@@ -78,15 +58,12 @@ from fastredis.engine.client cimport (
 )
 from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
-    out_block_t,
     reply_array,
     reply_bulk,
     reply_bulk_int,
-    reply_defer,
     reply_error,
     reply_int,
     reply_null,
-    reply_resolve,
     reply_set,
     type_or_reply,
 )
@@ -98,17 +75,11 @@ from fastredis.keyspace.db cimport (
     db_set_pointer,
     dbkey_t,
 )
-from fastredis.keyspace.obj cimport (
-    OBJ_ENC_INTSET,
-    OBJ_ENC_LISTPACK,
-    OBJ_SET,
-    obj_t,
-)
+from fastredis.keyspace.obj cimport OBJ_ENC_LISTPACK, OBJ_SET, obj_t
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 cdef enum:
-    SETS_ROOM = 16              # sets combined before memory is asked for
     BATCH = 16                  # members whose memory is loaded together
     LIMIT_CHECK = 4096          # random members between two looks at output limits
     FOUND_ROOM = 64             # members found by SSCAN before memory is asked for
@@ -117,16 +88,9 @@ cdef enum:
 # --- Keys and replies -------------------------------------------------------------
 
 
-cdef inline void _reply_member(client_t *c, const member_t *m) noexcept nogil:
-    if m.ptr == NULL:
-        reply_bulk_int(c, m.num)
-    else:
-        reply_bulk(c, m.ptr, m.len)
-
-
 cdef void _visit_reply(void *ctx, member_t *m) noexcept nogil:
     """Reply a member: for functions that visit some."""
-    _reply_member(<client_t *>ctx, m)
+    set_reply_member(<client_t *>ctx, m)
 
 
 cdef inline void _arg_member(client_t *c, int i, member_t *m) noexcept nogil:
@@ -150,7 +114,7 @@ cdef void _reply_all(client_t *c, set_t s) noexcept nogil:
     cdef member_t m
     set_iter(&it, s)
     while set_next(&it, &m):
-        _reply_member(c, &m)
+        set_reply_member(c, &m)
 
 
 # --- Add and remove ---------------------------------------------------------------
@@ -325,20 +289,6 @@ cdef api void cmd_smembers(client_t *c) noexcept nogil:
     _reply_all(c, s)
 
 
-cdef status_t _positive_or_reply(
-    client_t *c, int i, const char *error, int64_t *value_out
-) noexcept nogil:
-    """Read an integer that is not negative; whatever else it is, the error is one."""
-    cdef int64_t v
-    if arg_i64_or_error(c, i, error, &v) != C_OK:
-        return C_ERR
-    if v < 0:
-        reply_error(c, error)
-        return C_ERR
-    value_out[0] = v
-    return C_OK
-
-
 # --- Random members ---------------------------------------------------------------
 
 
@@ -352,7 +302,7 @@ cdef void _spop_count(client_t *c) noexcept nogil:
     cdef int64_t count
     cdef obj_t *o
     cdef set_t s
-    if _positive_or_reply(
+    if arg_count_or_error(
             c, 2, b"ERR value is out of range, must be positive", &count) != C_OK:
         return
     o = db_find_write(c.db, &key)
@@ -396,7 +346,7 @@ cdef api void cmd_spop(client_t *c) noexcept nogil:
         return
     s = set_of(o)
     set_random(s, _rand(c), &m)
-    _reply_member(c, &m)
+    set_reply_member(c, &m)
     set_remove(&s, &m)
     _put_back(c, &key, o, s, b"spop", 1)
 
@@ -415,7 +365,7 @@ cdef void _repeat_random(client_t *c, set_t s, int64_t count) noexcept nogil:
             set_at_place(places[rand_below(_rand(c), len)], &m)
         else:
             set_random(s, _rand(c), &m)
-        _reply_member(c, &m)
+        set_reply_member(c, &m)
         # the client may ask for more than anybody's memory holds
         if i % LIMIT_CHECK == LIMIT_CHECK - 1:
             if client_check_output_limit(c) or c.flags & CLIENT_CLOSE_ASAP:
@@ -468,238 +418,7 @@ cdef api void cmd_srandmember(client_t *c) noexcept nogil:
         reply_null(c)
         return
     set_random(set_of(o), _rand(c), &m)
-    _reply_member(c, &m)
-
-
-# --- Combine ----------------------------------------------------------------------
-
-
-ctypedef size_t (*combine_fn)(
-    set_t *sets, size_t n, size_t limit, set_visit_fn visit, void *ctx
-) noexcept nogil
-
-# The sets that a command names; few need no memory of their own.
-cdef struct sources_t:
-    set_t *sets
-    size_t n
-    set_t room[SETS_ROOM]
-
-
-cdef void _sources_free(sources_t *src) noexcept nogil:
-    if src.sets != src.room:
-        zfree(src.sets)
-
-
-cdef status_t _sources_or_reply(
-    client_t *c, int first, int n, sources_t *src
-) noexcept nogil:
-    """Find the sets of n keys; each must be one, or absent (value NULL)."""
-    cdef dbkey_t[ARG_KEYS_BATCH] keys
-    cdef int i = first, k, m, end = first + n
-    cdef set_t *s
-    cdef obj_t *o
-    src.n = n
-    src.sets = src.room
-    if n > SETS_ROOM:
-        src.sets = <set_t *>zmalloc(n * sizeof(set_t))
-    while i < end:
-        m = arg_keys(c, i, 1, end, keys)
-        for k in range(m):
-            o = db_find_read(c.db, &keys[k])
-            if type_or_reply(c, o, OBJ_SET) != C_OK:
-                _sources_free(src)
-                return C_ERR
-            s = &src.sets[i + k - first]
-            if o == NULL:
-                s.enc = OBJ_ENC_INTSET
-                s.value = NULL
-            else:
-                s[0] = set_of(o)
-        i += m
-    return C_OK
-
-
-cdef void _combine_reply(client_t *c, combine_fn combine) noexcept nogil:
-    """Reply the result."""
-    cdef sources_t src
-    cdef out_block_t *mark
-    cdef size_t n
-    if _sources_or_reply(c, 1, c.argc - 1, &src) != C_OK:
-        return
-    mark = reply_defer(c)
-    n = combine(src.sets, src.n, 0, _visit_reply, c)
-    reply_resolve(c, mark, b"~", n)
-    _sources_free(&src)
-
-
-cdef api void cmd_sinter(client_t *c) noexcept nogil:
-    """SINTER key [key ...]"""
-    _combine_reply(c, set_inter)
-
-
-cdef api void cmd_sunion(client_t *c) noexcept nogil:
-    """SUNION key [key ...]"""
-    _combine_reply(c, set_union)
-
-
-cdef api void cmd_sdiff(client_t *c) noexcept nogil:
-    """SDIFF key [key ...]"""
-    _combine_reply(c, set_diff)
-
-
-# A result that is being made.
-cdef struct result_t:
-    set_t s
-    const set_limits_t *limits
-
-
-cdef void _visit_store(void *ctx, member_t *m) noexcept nogil:
-    """Add a member to a result."""
-    cdef result_t *r = <result_t *>ctx
-    set_add(&r.s, m, r.limits)
-
-
-cdef void _store_result(
-    client_t *c, result_t *r, const char *event
-) noexcept nogil:
-    """Set the key at argument 1 to a result, or delete it; reply how many members."""
-    cdef dbkey_t key = arg_key(c, 1)
-    cdef size_t n = set_len(r.s)
-    if n == 0:
-        set_free(r.s)
-        if db_delete(c.db, &key):
-            key_changed(c, &key, NOTIFY_GENERIC, b"del")
-    else:
-        db_set_pointer(c.db, &key, OBJ_SET, r.s.enc, r.s.value, DB_NO_TTL)
-        key_changed(c, &key, NOTIFY_SET, event)
-    reply_int(c, n)
-
-
-cdef api void cmd_sinterstore(client_t *c) noexcept nogil:
-    """SINTERSTORE destination key [key ...]"""
-    cdef sources_t src
-    cdef result_t r
-    cdef size_t i
-    cdef int enc = OBJ_ENC_LISTPACK
-    if _sources_or_reply(c, 2, c.argc - 2, &src) != C_OK:
-        return
-    for i in range(src.n):
-        if src.sets[i].enc == OBJ_ENC_INTSET:
-            enc = OBJ_ENC_INTSET    # of integers, so the result is, too
-    r.s = set_new_enc(enc)
-    r.limits = &c.srv.set_limits
-    set_inter(src.sets, src.n, 0, _visit_store, &r)
-    _sources_free(&src)
-    set_settle(&r.s, r.limits)
-    _store_result(c, &r, b"sinterstore")
-
-
-cdef api void cmd_sunionstore(client_t *c) noexcept nogil:
-    """SUNIONSTORE destination key [key ...]
-
-    The result itself tells which members are new.
-    """
-    cdef sources_t src
-    cdef result_t r
-    cdef set_iter_t it
-    cdef member_t m
-    cdef size_t i
-    if _sources_or_reply(c, 2, c.argc - 2, &src) != C_OK:
-        return
-    r.limits = &c.srv.set_limits
-    r.s = set_new_result(src.sets, src.n, r.limits)
-    for i in range(src.n):
-        if src.sets[i].value != NULL:
-            set_iter(&it, src.sets[i])
-            while set_next(&it, &m):
-                set_add(&r.s, &m, r.limits)
-    _sources_free(&src)
-    _store_result(c, &r, b"sunionstore")
-
-
-cdef api void cmd_sdiffstore(client_t *c) noexcept nogil:
-    """SDIFFSTORE destination key [key ...]"""
-    cdef sources_t src
-    cdef result_t r
-    if _sources_or_reply(c, 2, c.argc - 2, &src) != C_OK:
-        return
-    r.s = set_new_enc(OBJ_ENC_INTSET)
-    r.limits = &c.srv.set_limits
-    set_diff(src.sets, src.n, 0, _visit_store, &r)
-    _sources_free(&src)
-    _store_result(c, &r, b"sdiffstore")
-
-
-cdef status_t _counted_or_reply(
-    client_t *c, int *nkeys_out, int64_t *limit_out, bint *approx
-) noexcept nogil:
-    """Read numkeys, and what follows the keys: LIMIT, and APPROX unless it is NULL."""
-    cdef const char *error = b"ERR numkeys should be greater than 0"
-    cdef const char *limit_error = b"ERR LIMIT can't be negative"
-    cdef int64_t nkeys
-    cdef int i
-    if arg_i64_or_error(c, 1, error, &nkeys) != C_OK:
-        return C_ERR
-    if nkeys < 1:
-        reply_error(c, error)
-        return C_ERR
-    if nkeys > c.argc - 2:
-        reply_error(c, b"ERR Number of keys can't be greater than number of args")
-        return C_ERR
-    limit_out[0] = 0
-    i = 2 + <int>nkeys
-    while i < c.argc:
-        if approx != NULL and arg_is(c, i, b"approx"):
-            approx[0] = True
-            i += 1
-        elif arg_is(c, i, b"limit") and i + 1 < c.argc:
-            if _positive_or_reply(c, i + 1, limit_error, limit_out) != C_OK:
-                return C_ERR
-            i += 2
-        else:
-            reply_error(c, ERR_SYNTAX)
-            return C_ERR
-    nkeys_out[0] = <int>nkeys
-    return C_OK
-
-
-cdef void _combine_count(
-    client_t *c, combine_fn combine, bint may_approximate
-) noexcept nogil:
-    """Reply how many members the result has."""
-    cdef sources_t src
-    cdef int64_t limit
-    cdef uint64_t n
-    cdef int nkeys
-    cdef bint approx = False
-    if _counted_or_reply(
-            c, &nkeys, &limit, &approx if may_approximate else NULL) != C_OK:
-        return
-    if _sources_or_reply(c, 2, nkeys, &src) != C_OK:
-        return
-    if approx:
-        n = set_union_estimate(src.sets, src.n)
-        if limit and n > <uint64_t>limit:
-            n = limit
-    else:
-        n = combine(src.sets, src.n, limit, NULL, NULL)
-    reply_int(c, n)
-    _sources_free(&src)
-
-
-cdef api void cmd_sintercard(client_t *c) noexcept nogil:
-    """SINTERCARD numkeys key [key ...] [LIMIT limit]"""
-    _combine_count(c, set_inter, False)
-
-
-cdef api void cmd_sunioncard(client_t *c) noexcept nogil:
-    """SUNIONCARD numkeys key [key ...] [APPROX] [LIMIT limit]"""
-    _combine_count(c, set_union, True)
-
-
-cdef api void cmd_sdiffcard(client_t *c) noexcept nogil:
-    """SDIFFCARD numkeys key [key ...] [LIMIT limit]"""
-    _combine_count(c, set_diff, False)
+    set_reply_member(c, &m)
 
 
 # --- Scan -------------------------------------------------------------------------

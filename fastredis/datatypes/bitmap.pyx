@@ -143,11 +143,13 @@ cdef extern from *:
     #endif
         return w;
     }
-    /* d = a op b; d may be a or b itself. The compiler would not dare several bytes at a
-       time where d may be one of them. */
-    typedef uint64_t bitmap_wide __attribute__((vector_size(32), aligned(1), may_alias));
+    /* d = a op b; d may be a or b itself, which is why the compiler would not dare to
+       take several bytes at a time. */
+    typedef uint64_t bitmap_wide
+        __attribute__((vector_size(32), aligned(1), may_alias));
     #define BITMAP_BINARY(name, op) \
-        static void name(uint8_t *d, const uint8_t *a, const uint8_t *b, size_t n) { \
+        static void name( \
+            uint8_t *d, const uint8_t *a, const uint8_t *b, size_t n) { \
             size_t i = 0; \
             for (; i + 32 <= n; i += 32) \
                 *(bitmap_wide *)(d + i) = *(const bitmap_wide *)(a + i) \

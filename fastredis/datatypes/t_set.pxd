@@ -5,8 +5,8 @@ A set_t is a value apart from its key: `set_of` takes it out of an object, and
 `set_store` puts it back after a change, which may have moved or converted it. A set
 that has become empty is for the caller to delete.
 """
-from fastredis.core.rand cimport rand_t
-from fastredis.ds.hashtable cimport ht_bucket_t
+from fastredis.ds.hashtable cimport ht_bucket_t, ht_t
+from fastredis.ds.tagstr cimport tstr_bytes
 from fastredis.keyspace.obj cimport obj_enc, obj_pointer, obj_t
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -123,22 +123,23 @@ cdef void set_expect(
 # make a result as small as it can be: an intset, or a listpack without room
 cdef void set_settle(set_t *s, const set_limits_t *limits) noexcept nogil
 
-# --- Random members -----------------------------------------------------------------
+# --- For set_random -----------------------------------------------------------------
 
-# any member, each as likely; the set is not empty
-cdef void set_random(set_t s, rand_t *rand, member_t *m) noexcept nogil
-# visit count different members, 0 < count < set_len
-cdef void set_sample(
-    set_t s, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil
-# the same; those that are visited are removed
-cdef void set_pop(
-    set_t *s, size_t count, rand_t *rand, const set_limits_t *limits,
-    set_visit_fn visit, void *ctx
-) noexcept nogil
-# pointers to all entries of a listpack, for who draws many; returned: to be zfreed
-cdef uint8_t **set_places(set_t s) noexcept nogil
-# a member by what set_places gave
+cdef inline ht_t *set_table(set_t s) noexcept nogil:
+    """Return the table of a set in that encoding."""
+    return <ht_t *>s.value
+
+cdef inline uint8_t *set_small(set_t s) noexcept nogil:
+    """Return the intset or listpack."""
+    return <uint8_t *>s.value
+
+cdef inline void set_from_entry(member_t *m, void *entry) noexcept nogil:
+    """Describe the member that a table's entry is."""
+    m.ptr = tstr_bytes(entry, &m.len)
+    m.place = entry
+    m.known = 0
+
+# a member by the place of its entry in a listpack
 cdef void set_at_place(const uint8_t *place, member_t *m) noexcept nogil
 
 # walk every invariant; ends the process on a violation

@@ -19,20 +19,14 @@ only the results of whole commands (SINTERSTORE, SPOP of nearly all) are made an
 Members are described by a member_t: an integer that goes from an intset to a table is
 written out once, and a member looked for in several tables is hashed once.
 
-Random members: a table's come from ht_random. Several different ones are drawn one by
-one while they are few (and kept apart by a table of those drawn), else all entries are
-put into an array of which the beginning is shuffled. Of an intset or listpack they are
-chosen in one pass, each with the chance (still wanted) / (still to come).
-
 Invariants: members are unique; a listpack holds the canonical text of integers as
 numbers; set_check walks them.
 Cost: O(1) in a table, O(log n) or O(n) in the small encodings.
 Threads: main thread only; what obj_ops_t frees with may run on the lazy-free thread.
 """
 from fastredis.core.keyhash cimport keyhash
-from fastredis.core.mem cimport zcalloc, zfree, zmalloc, zsize
+from fastredis.core.mem cimport zsize
 from fastredis.core.num cimport num_digits_u64, num_format_i64, num_parse_i64
-from fastredis.core.rand cimport rand_below
 from fastredis.core.status cimport C_OK, fr_assert, fr_likely
 from fastredis.ds.hashtable cimport (
     HT_BUCKET_ENTRIES,
@@ -47,7 +41,6 @@ from fastredis.ds.hashtable cimport (
     ht_pos_t,
     ht_prefetch,
     ht_prefetch_bucket,
-    ht_random,
     ht_remove_at,
     ht_reserve,
     ht_scan,
@@ -67,8 +60,6 @@ from fastredis.ds.intset cimport (
     intset_nbytes,
     intset_new,
     intset_remove,
-    intset_shift,
-    intset_truncate,
 )
 from fastredis.ds.listpack cimport (
     lp_append,
@@ -86,7 +77,6 @@ from fastredis.ds.listpack cimport (
     lp_nbytes,
     lp_new,
     lp_next,
-    lp_seek,
     lp_shrink,
     lp_value_t,
 )
@@ -112,10 +102,6 @@ from libc.stdint cimport uint32_t
 
 cdef enum:
     LP_EMPTY = 7                # bytes of a listpack without entries
-    # SPOP of so many times what remains makes a new set of what remains
-    POP_FACTOR = 5
-    # a sample of more than a third is taken by shuffling all
-    SAMPLE_FACTOR = 3
 
 
 # --- Members ----------------------------------------------------------------------
@@ -147,13 +133,6 @@ cdef uint64_t member_hash(member_t *m) noexcept nogil:
     return m.hash
 
 
-cdef inline void _from_entry(member_t *m, void *entry) noexcept nogil:
-    """Describe the member that a table's entry is."""
-    m.ptr = tstr_bytes(entry, &m.len)
-    m.place = entry
-    m.known = 0
-
-
 cdef void set_at_place(const uint8_t *place, member_t *m) noexcept nogil:
     """Describe the member that a listpack's entry is."""
     cdef lp_value_t v
@@ -166,15 +145,6 @@ cdef void set_at_place(const uint8_t *place, member_t *m) noexcept nogil:
 
 
 # --- Create and free --------------------------------------------------------------
-
-
-cdef inline ht_t *_table(set_t s) noexcept nogil:
-    return <ht_t *>s.value
-
-
-cdef inline uint8_t *_small(set_t s) noexcept nogil:
-    """Return the intset or listpack."""
-    return <uint8_t *>s.value
 
 
 cdef set_t set_new_enc(int enc) noexcept nogil:
@@ -193,7 +163,7 @@ cdef set_t set_new_enc(int enc) noexcept nogil:
 cdef set_t _new_table(size_t n) noexcept nogil:
     """Return an empty table with room for n members, which must be about to come."""
     cdef set_t s = set_new_enc(OBJ_ENC_TABLE)
-    ht_reserve(_table(s), n)
+    ht_reserve(set_table(s), n)
     return s
 
 
@@ -232,12 +202,12 @@ cdef void _free_entry(void *ctx, void *entry) noexcept nogil:
 cdef void set_free(set_t s) noexcept nogil:
     """Free the set and its members."""
     if s.enc == OBJ_ENC_INTSET:
-        intset_free(_small(s))
+        intset_free(set_small(s))
     elif s.enc == OBJ_ENC_LISTPACK:
-        lp_free(_small(s))
+        lp_free(set_small(s))
     else:
-        ht_walk(_table(s), _free_entry, NULL)
-        ht_free(_table(s))
+        ht_walk(set_table(s), _free_entry, NULL)
+        ht_free(set_table(s))
 
 
 cdef set_t set_copy(set_t s) noexcept nogil:
@@ -247,15 +217,15 @@ cdef set_t set_copy(set_t s) noexcept nogil:
     cdef member_t m
     copy.enc = s.enc
     if s.enc == OBJ_ENC_INTSET:
-        copy.value = intset_copy(_small(s))
+        copy.value = intset_copy(set_small(s))
     elif s.enc == OBJ_ENC_LISTPACK:
-        copy.value = lp_copy(_small(s))
+        copy.value = lp_copy(set_small(s))
     else:
         copy.value = ht_new(tstr_bytes)
-        ht_reserve(_table(copy), set_len(s))
+        ht_reserve(set_table(copy), set_len(s))
         set_iter(&it, s)
         while set_next(&it, &m):
-            ht_insert(_table(copy), tstr_new(m.ptr, m.len), member_hash(&m))
+            ht_insert(set_table(copy), tstr_new(m.ptr, m.len), member_hash(&m))
     return copy
 
 
@@ -271,10 +241,10 @@ cdef void set_store(obj_t *o, set_t s) noexcept nogil:
 cdef size_t set_len(set_t s) noexcept nogil:
     """Return the number of members."""
     if s.enc == OBJ_ENC_TABLE:
-        return _table(s).used
+        return set_table(s).used
     if s.enc == OBJ_ENC_INTSET:
-        return intset_len(_small(s))
-    return lp_len(_small(s))
+        return intset_len(set_small(s))
+    return lp_len(set_small(s))
 
 
 cdef inline ht_pos_t _locate(const ht_t *t, member_t *m) noexcept nogil:
@@ -284,7 +254,7 @@ cdef inline ht_pos_t _locate(const ht_t *t, member_t *m) noexcept nogil:
 
 cdef uint8_t *_find_small(set_t s, member_t *m) noexcept nogil:
     """Return a listpack's entry that is this member, or NULL."""
-    cdef uint8_t *lp = _small(s)
+    cdef uint8_t *lp = set_small(s)
     member_text(m)
     return lp_find(lp, lp_first(lp), m.ptr, m.len, 0)
 
@@ -292,16 +262,16 @@ cdef uint8_t *_find_small(set_t s, member_t *m) noexcept nogil:
 cdef bint set_has(set_t s, member_t *m) noexcept nogil:
     """Return whether m is a member."""
     if s.enc == OBJ_ENC_TABLE:
-        return _locate(_table(s), m).bucket != NULL
+        return _locate(set_table(s), m).bucket != NULL
     if s.enc == OBJ_ENC_INTSET:
-        return member_is_int(m) and intset_has(_small(s), m.num)
+        return member_is_int(m) and intset_has(set_small(s), m.num)
     return _find_small(s, m) != NULL
 
 
 cdef void set_prefetch(set_t s, member_t *m) noexcept nogil:
     """Load the bucket that a look-up of m will read."""
     if s.enc == OBJ_ENC_TABLE:
-        ht_prefetch_bucket(_table(s), member_hash(m))
+        ht_prefetch_bucket(set_table(s), member_hash(m))
 
 
 cdef inline void _prefetch_entries(const ht_t *t, size_t index) noexcept nogil:
@@ -326,12 +296,12 @@ cdef void set_iter(set_iter_t *it, set_t s) noexcept nogil:
     it.p = NULL
     it.bucket = NULL
     if s.enc == OBJ_ENC_LISTPACK:
-        it.p = lp_first(_small(s))
+        it.p = lp_first(set_small(s))
     elif s.enc == OBJ_ENC_TABLE:
-        it.bucket = ht_main_bucket(_table(s), 0)
+        it.bucket = ht_main_bucket(set_table(s), 0)
         it.slot = 0
-        _prefetch_entries(_table(s), 0)
-        _prefetch_entries(_table(s), 1)
+        _prefetch_entries(set_table(s), 0)
+        _prefetch_entries(set_table(s), 1)
 
 
 cdef bint _next_entry(set_iter_t *it, member_t *m) noexcept nogil:
@@ -342,7 +312,7 @@ cdef bint _next_entry(set_iter_t *it, member_t *m) noexcept nogil:
         while it.slot < last:
             it.slot += 1
             if it.bucket.tags[it.slot - 1]:
-                _from_entry(m, ht_unpack(it.bucket.ptrs[it.slot - 1]))
+                set_from_entry(m, ht_unpack(it.bucket.ptrs[it.slot - 1]))
                 return True
         it.slot = 0
         if it.bucket.is_chained:
@@ -386,7 +356,7 @@ cdef struct scan_t:
 cdef void _scan_visit(void *ctx, void *entry) noexcept nogil:
     cdef scan_t *scan = <scan_t *>ctx
     cdef member_t m
-    _from_entry(&m, entry)
+    set_from_entry(&m, entry)
     scan.visit(scan.ctx, &m)
 
 
@@ -400,7 +370,7 @@ cdef uint64_t set_scan(
     if s.enc == OBJ_ENC_TABLE:
         scan.visit = visit
         scan.ctx = ctx
-        return ht_scan(_table(s), cursor, _scan_visit, &scan)
+        return ht_scan(set_table(s), cursor, _scan_visit, &scan)
     set_iter(&it, s)
     while set_next(&it, &m):
         visit(ctx, &m)
@@ -419,7 +389,7 @@ cdef void _to_table(set_t *s) noexcept nogil:
     set_iter(&it, s[0])
     while set_next(&it, &m):
         hash = member_hash(&m)
-        ht_insert(_table(table), tstr_new(m.ptr, m.len), hash)
+        ht_insert(set_table(table), tstr_new(m.ptr, m.len), hash)
     set_free(s[0])
     s[0] = table
 
@@ -447,7 +417,7 @@ cdef bint _fits_listpack(
 
 cdef void _to_listpack(set_t *s) noexcept nogil:
     """Convert an intset."""
-    cdef uint8_t *ints = _small(s[0])
+    cdef uint8_t *ints = set_small(s[0])
     cdef uint8_t *lp = lp_new(LP_EMPTY + intset_nbytes(ints))
     cdef uint32_t i
     for i in range(intset_len(ints)):
@@ -493,7 +463,7 @@ cdef void set_settle(set_t *s, const set_limits_t *limits) noexcept nogil:
             ints = intset_add(ints, m.num, &added)
         intset_free(ints)
     if s.enc == OBJ_ENC_LISTPACK:
-        s.value = lp_shrink(_small(s[0]))
+        s.value = lp_shrink(set_small(s[0]))
 
 
 # --- Change -----------------------------------------------------------------------
@@ -509,7 +479,7 @@ cdef bint _table_add(ht_t *t, member_t *m) noexcept nogil:
 cdef bint _listpack_add(
     set_t *s, member_t *m, const set_limits_t *limits
 ) noexcept nogil:
-    cdef uint8_t *lp = _small(s[0])
+    cdef uint8_t *lp = set_small(s[0])
     if _find_small(s[0], m) != NULL:
         return False
     if lp_len(lp) < limits.listpack_entries and m.len <= limits.listpack_value \
@@ -517,7 +487,7 @@ cdef bint _listpack_add(
         s.value = lp_append(lp, m.ptr, m.len)
     else:
         _to_table(s)
-        _table_add(_table(s[0]), m)
+        _table_add(set_table(s[0]), m)
     return True
 
 
@@ -526,23 +496,23 @@ cdef bint _intset_add(
 ) noexcept nogil:
     cdef bint added
     if member_is_int(m):
-        s.value = intset_add(_small(s[0]), m.num, &added)
-        if added and intset_len(_small(s[0])) > _intset_max(limits):
+        s.value = intset_add(set_small(s[0]), m.num, &added)
+        if added and intset_len(set_small(s[0])) > _intset_max(limits):
             _to_table(s)
         return added
-    if _fits_listpack(_small(s[0]), m, limits):
+    if _fits_listpack(set_small(s[0]), m, limits):
         _to_listpack(s)
-        s.value = lp_append(_small(s[0]), m.ptr, m.len)
+        s.value = lp_append(set_small(s[0]), m.ptr, m.len)
     else:
         _to_table(s)
-        _table_add(_table(s[0]), m)
+        _table_add(set_table(s[0]), m)
     return True
 
 
 cdef bint set_add(set_t *s, member_t *m, const set_limits_t *limits) noexcept nogil:
     """Add a member, if it is absent."""
     if fr_likely(s.enc == OBJ_ENC_TABLE):
-        return _table_add(_table(s[0]), m)
+        return _table_add(set_table(s[0]), m)
     if s.enc == OBJ_ENC_INTSET:
         return _intset_add(s, m, limits)
     return _listpack_add(s, m, limits)
@@ -560,239 +530,21 @@ cdef bint set_remove(set_t *s, member_t *m) noexcept nogil:
     cdef uint8_t *p
     cdef bint removed
     if fr_likely(s.enc == OBJ_ENC_TABLE):
-        pos = _locate(_table(s[0]), m)
+        pos = _locate(set_table(s[0]), m)
         if pos.bucket == NULL:
             return False
-        _table_remove(_table(s[0]), pos, m.hash)
+        _table_remove(set_table(s[0]), pos, m.hash)
         return True
     if s.enc == OBJ_ENC_INTSET:
         if not member_is_int(m):
             return False
-        s.value = intset_remove(_small(s[0]), m.num, &removed)
+        s.value = intset_remove(set_small(s[0]), m.num, &removed)
         return removed
     p = _find_small(s[0], m)
     if p == NULL:
         return False
-    s.value = lp_delete(_small(s[0]), p, NULL)
+    s.value = lp_delete(set_small(s[0]), p, NULL)
     return True
-
-
-# --- Random members ---------------------------------------------------------------
-
-
-cdef void set_random(set_t s, rand_t *rand, member_t *m) noexcept nogil:
-    """Describe a random member in m."""
-    cdef uint8_t *p
-    if s.enc == OBJ_ENC_TABLE:
-        _from_entry(m, ht_random(_table(s), rand))
-    elif s.enc == OBJ_ENC_INTSET:
-        member_init_int(m, intset_at(
-            _small(s), <uint32_t>rand_below(rand, intset_len(_small(s)))))
-    else:
-        p = _small(s)
-        set_at_place(lp_seek(p, <int64_t>rand_below(rand, lp_len(p))), m)
-
-
-cdef uint8_t **set_places(set_t s) noexcept nogil:
-    """Return pointers to a listpack's entries."""
-    cdef uint8_t *lp = _small(s)
-    cdef uint8_t **places = <uint8_t **>zmalloc(lp_len(lp) * sizeof(uint8_t *))
-    cdef uint8_t *p = lp_first(lp)
-    cdef size_t n = 0
-    while p != NULL:
-        places[n] = p
-        n += 1
-        p = lp_next(lp, p)
-    return places
-
-
-cdef void _sample_pass(
-    set_t s, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit count members of a small set, chosen in one pass."""
-    cdef set_iter_t it
-    cdef member_t m
-    cdef size_t left = set_len(s)
-    set_iter(&it, s)
-    while count and set_next(&it, &m):
-        if rand_below(rand, left) < count:
-            visit(ctx, &m)
-            count -= 1
-        left -= 1
-
-
-cdef void _sample_ranks(
-    const uint8_t *ints, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit a few integers of many: draws ranks, a bit each tells those drawn."""
-    cdef size_t n = intset_len(ints), i
-    cdef uint8_t *drawn = <uint8_t *>zcalloc(n // 8 + 1)
-    cdef member_t m
-    while count:
-        i = rand_below(rand, n)
-        if drawn[i >> 3] & (1 << (i & 7)):
-            continue
-        drawn[i >> 3] |= 1 << (i & 7)
-        member_init_int(&m, intset_at(ints, <uint32_t>i))
-        visit(ctx, &m)
-        count -= 1
-    zfree(drawn)
-
-
-cdef void _sample_few(
-    const ht_t *t, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit a few entries of many; a table of them tells which were drawn."""
-    cdef ht_t *drawn = ht_new(tstr_bytes)   # borrows the entries
-    cdef member_t m
-    while count:
-        _from_entry(&m, ht_random(t, rand))
-        if _locate(drawn, &m).bucket != NULL:
-            continue
-        ht_insert(drawn, m.place, m.hash)
-        visit(ctx, &m)
-        count -= 1
-    ht_free(drawn)
-
-
-# Entries of a table in an array.
-cdef struct entries_t:
-    void **entries
-    size_t n
-
-
-cdef void _collect(void *ctx, void *entry) noexcept nogil:
-    cdef entries_t *all = <entries_t *>ctx
-    all.entries[all.n] = entry
-    all.n += 1
-
-
-cdef void _sample_many(
-    const ht_t *t, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit a large part of the entries: the beginning of their shuffled array."""
-    cdef entries_t all
-    cdef member_t m
-    cdef size_t i, j
-    all.entries = <void **>zmalloc(t.used * sizeof(void *))
-    all.n = 0
-    ht_walk(t, _collect, &all)
-    for i in range(count):
-        j = i + rand_below(rand, all.n - i)
-        _from_entry(&m, all.entries[j])
-        all.entries[j] = all.entries[i]
-        visit(ctx, &m)
-    zfree(all.entries)
-
-
-cdef void set_sample(
-    set_t s, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit different random members; the set must not change meanwhile."""
-    cdef bint is_few = count < set_len(s) // SAMPLE_FACTOR
-    if s.enc == OBJ_ENC_TABLE:
-        if is_few:
-            _sample_few(_table(s), count, rand, visit, ctx)
-        else:
-            _sample_many(_table(s), count, rand, visit, ctx)
-    elif s.enc == OBJ_ENC_INTSET and is_few:
-        _sample_ranks(_small(s), count, rand, visit, ctx)
-    else:
-        _sample_pass(s, count, rand, visit, ctx)
-
-
-cdef void _pop_intset(
-    set_t *s, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit and take out integers in one pass; the rest moves up."""
-    cdef uint8_t *ints = _small(s[0])
-    cdef uint32_t n = intset_len(ints), i, kept = 0
-    cdef member_t m
-    for i in range(n):
-        if rand_below(rand, n - i) < count:
-            count -= 1
-            member_init_int(&m, intset_at(ints, i))
-            visit(ctx, &m)
-        else:
-            intset_shift(ints, i, kept)
-            kept += 1
-    s.value = intset_truncate(ints, kept)
-
-
-cdef void _pop_listpack(
-    set_t *s, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit and take out entries in one pass, into a listpack of the rest."""
-    cdef uint8_t *lp = _small(s[0])
-    cdef uint8_t *rest = lp_new(lp_nbytes(lp))
-    cdef size_t left = lp_len(lp)
-    cdef set_iter_t it
-    cdef member_t m
-    set_iter(&it, s[0])
-    while set_next(&it, &m):
-        if rand_below(rand, left) < count:
-            count -= 1
-            visit(ctx, &m)
-        elif m.ptr == NULL:
-            rest = lp_append_int(rest, m.num)
-        else:
-            rest = lp_append(rest, m.ptr, m.len)
-        left -= 1
-    lp_free(lp)
-    s.value = lp_shrink(rest)
-
-
-cdef void _pop_drawn(
-    ht_t *t, size_t count, rand_t *rand, set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit and remove entries one by one."""
-    cdef member_t m
-    cdef ht_pos_t pos
-    while count:
-        _from_entry(&m, ht_random(t, rand))
-        visit(ctx, &m)
-        pos = _locate(t, &m)
-        _table_remove(t, pos, m.hash)
-        count -= 1
-
-
-cdef void _pop_most(
-    set_t *s, size_t remaining, rand_t *rand, const set_limits_t *limits,
-    set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Draw the few members that remain, and visit and free all others."""
-    cdef set_t rest = set_new_enc(OBJ_ENC_LISTPACK)
-    cdef ht_t *t = _table(s[0])
-    cdef set_iter_t it
-    cdef member_t m
-    cdef ht_pos_t pos
-    while remaining:
-        _from_entry(&m, ht_random(t, rand))
-        pos = _locate(t, &m)
-        set_add(&rest, &m, limits)
-        _table_remove(t, pos, m.hash)
-        remaining -= 1
-    set_iter(&it, s[0])
-    while set_next(&it, &m):
-        visit(ctx, &m)
-    set_free(s[0])
-    s[0] = rest
-
-
-cdef void set_pop(
-    set_t *s, size_t count, rand_t *rand, const set_limits_t *limits,
-    set_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit and remove different random members, 0 < count < set_len."""
-    cdef size_t remaining = set_len(s[0]) - count
-    if s.enc == OBJ_ENC_INTSET:
-        _pop_intset(s, count, rand, visit, ctx)
-    elif s.enc == OBJ_ENC_LISTPACK:
-        _pop_listpack(s, count, rand, visit, ctx)
-    elif count // POP_FACTOR < remaining:
-        _pop_drawn(_table(s[0]), count, rand, visit, ctx)
-    else:
-        _pop_most(s, remaining, rand, limits, visit, ctx)
 
 
 # --- What keyspace asks of each type ----------------------------------------------
@@ -827,7 +579,7 @@ cdef size_t _ops_nbytes(int enc, const void *value, size_t samples) noexcept nog
         nseen += 1
     if nseen:
         nbytes = <size_t>(<double>nbytes / nseen * set_len(s))
-    return ht_nbytes(_table(s)) + nbytes
+    return ht_nbytes(set_table(s)) + nbytes
 
 
 cdef size_t _ops_effort(int enc, const void *value) noexcept nogil:
@@ -871,12 +623,12 @@ obj_prefetch_set(OBJ_SET, _ops_prefetch)
 
 cdef void set_check(set_t s) noexcept nogil:
     """Walk every invariant; O(n), in a listpack O(n * n)."""
-    cdef uint8_t *p = _small(s)
+    cdef uint8_t *p = set_small(s)
     cdef set_iter_t it
     cdef member_t m
     cdef size_t n = 0
     if s.enc == OBJ_ENC_TABLE:
-        ht_check(_table(s))
+        ht_check(set_table(s))
     elif s.enc == OBJ_ENC_INTSET:
         fr_assert(intset_len(p) == 0 or intset_is_valid(p, intset_nbytes(p)))
     else:

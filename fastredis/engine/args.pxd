@@ -37,6 +37,10 @@ cdef status_t arg_i64_or_reply(client_t *c, int i, int64_t *value_out) noexcept 
 cdef status_t arg_i64_or_error(
     client_t *c, int i, const char *error, int64_t *value_out
 ) noexcept nogil
+# the same for a number that is not negative, with one text for whatever is wrong
+cdef status_t arg_count_or_error(
+    client_t *c, int i, const char *error, int64_t *value_out
+) noexcept nogil
 # "ERR value is out of range, must be positive" or "... value is not an integer ..."
 cdef status_t arg_range_or_reply(
     client_t *c, int i, int64_t low, int64_t high, int64_t *value_out

@@ -53,6 +53,20 @@ cdef status_t arg_i64_or_error(
     return C_ERR
 
 
+cdef status_t arg_count_or_error(
+    client_t *c, int i, const char *error, int64_t *value_out
+) noexcept nogil:
+    """Read an integer that is not negative; whatever else it is, the error is one."""
+    cdef int64_t v
+    if arg_i64_or_error(c, i, error, &v) != C_OK:
+        return C_ERR
+    if v < 0:
+        reply_error(c, error)
+        return C_ERR
+    value_out[0] = v
+    return C_OK
+
+
 cdef status_t arg_i64_or_reply(
     client_t *c, int i, int64_t *value_out
 ) noexcept nogil:

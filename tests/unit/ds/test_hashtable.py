@@ -149,9 +149,8 @@ def test_shrinks_to_one_bucket_and_gives_its_memory_back() -> None:
     table.check()
     assert len(table) == 0
     assert table.nbuckets == 1
-    # the first segment keeps room for two buckets; the array of segments is small, but
-    # the allocator may keep it as it was
-    assert table.nbytes == empty
+    # one bucket again; the allocator may keep the small array of segments as it was
+    assert table.nbytes < empty + 64
     assert memory.used_memory() <= used + 64 + 64
 
 
