@@ -7,11 +7,11 @@ from fastredis.core.rand cimport rand_t
 from fastredis.core.status cimport C_OK
 from fastredis.datatypes.hash_fields cimport fields_t
 from fastredis.datatypes.hash_limits cimport hash_limits_t
+from fastredis.datatypes.hash_random cimport hash_draw, hash_sample
 from fastredis.datatypes.t_hash cimport (
     hash_check,
     hash_delete,
     hash_done,
-    hash_draw,
     hash_expiry,
     hash_get,
     hash_len,
@@ -19,7 +19,6 @@ from fastredis.datatypes.t_hash cimport (
     hash_new,
     hash_pair_t,
     hash_purge_all,
-    hash_sample,
     hash_scan,
     hash_set,
     hash_set_expiry,

@@ -24,10 +24,10 @@ from fastredis.commands.scan cimport (
     scan_options_or_reply,
     scan_options_t,
 )
+from fastredis.datatypes.hash_random cimport hash_draw, hash_sample
 from fastredis.datatypes.t_hash cimport (
     hash_delete,
     hash_done,
-    hash_draw,
     hash_exists,
     hash_get,
     hash_len,
@@ -37,7 +37,6 @@ from fastredis.datatypes.t_hash cimport (
     hash_prefetch,
     hash_purge,
     hash_purge_all,
-    hash_sample,
     hash_scan,
     hash_set,
     hash_text_t,

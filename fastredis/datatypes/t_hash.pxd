@@ -6,13 +6,20 @@ now_ms is absent to every function that takes now_ms, though it may still be the
 After a change, hash_done is to be called: it deletes a hash that has become empty.
 """
 from fastredis.core.blob cimport blob_t
-from fastredis.core.rand cimport rand_t
 from fastredis.core.status cimport status_t
+from fastredis.datatypes.hash_fields cimport field_t, fields_t
 from fastredis.datatypes.hash_limits cimport hash_limits_t
 from fastredis.keyspace.db cimport db_t, dbkey_t
-from fastredis.keyspace.obj cimport obj_t
+from fastredis.keyspace.obj cimport (
+    OBJ_ENC_LISTPACK,
+    OBJ_NO_EXPIRE,
+    obj_enc,
+    obj_pointer,
+    obj_subexpire_t,
+    obj_t,
+)
 from fastredis.resp.parser cimport slice_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef enum:
     HASH_INT_BUF = 24
@@ -51,16 +58,6 @@ cdef void hash_walk(
 cdef uint64_t hash_scan(
     const obj_t *o, uint64_t cursor, int64_t count, int64_t now_ms,
     hash_visit_fn visit, void *ctx
-) noexcept nogil
-# visit n different fields, n <= hash_live
-cdef void hash_sample(
-    const obj_t *o, size_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
-    void *ctx
-) noexcept nogil
-# visit n fields, each drawn from all; none if there is none
-cdef void hash_draw(
-    const obj_t *o, uint64_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
-    void *ctx
 ) noexcept nogil
 
 # have the field's memory loaded
@@ -105,3 +102,35 @@ cdef void hash_set_expiry(
 ) noexcept nogil
 
 cdef void hash_check(const obj_t *o) noexcept nogil
+
+# --- For hash_random ----------------------------------------------------------------
+
+# A listpack whose entries come in threes, and its earliest time.
+cdef struct listpack_ex_t:
+    obj_subexpire_t sub
+    uint8_t *lp
+
+cdef inline fields_t *hash_table_of(const obj_t *o) noexcept nogil:
+    """Return the table of a hash in that encoding."""
+    return <fields_t *>obj_pointer(o)
+
+cdef inline uint8_t *hash_lp_of(const obj_t *o) noexcept nogil:
+    """Return the listpack of a hash in one of the others."""
+    if obj_enc(o) == OBJ_ENC_LISTPACK:
+        return <uint8_t *>obj_pointer(o)
+    return (<listpack_ex_t *>obj_pointer(o)).lp
+
+cdef inline bint hash_is_past(int64_t when, int64_t now_ms) noexcept nogil:
+    """Return whether a time has come."""
+    return when != OBJ_NO_EXPIRE and when <= now_ms
+
+# has any field's time come?
+cdef bint hash_has_expired(const obj_t *o, int64_t now_ms) noexcept nogil
+# the entry of a table
+cdef void hash_read_field(
+    const fields_t *t, const field_t *f, hash_pair_t *pair
+) noexcept nogil
+# the field at p of a listpack; returns the next one's place, or NULL
+cdef uint8_t *hash_read_pair(
+    const obj_t *o, const uint8_t *lp, const uint8_t *p, hash_pair_t *pair
+) noexcept nogil

@@ -19,7 +19,6 @@ Threads: main thread only, but for what frees a value.
 """
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zfree, zmalloc, zsize
-from fastredis.core.rand cimport rand_below
 from fastredis.core.status cimport C_ERR, C_OK, fr_assert, fr_likely, fr_unlikely
 from fastredis.datatypes.hash_fields cimport (
     field_t,
@@ -45,7 +44,6 @@ from fastredis.ds.hashtable cimport (
     ht_main_bucket,
     ht_prefetch,
     ht_prefetch_bucket,
-    ht_random,
     ht_scan,
     ht_t,
     ht_unpack,
@@ -101,25 +99,10 @@ from libc.stdint cimport uint8_t
 
 cdef enum:
     STEPS_PER_FIELD = 10        # bounds a scan step over a nearly empty table
-    # draw different fields one by one if no more than one in so many is wanted
-    SPARSE = 3
-    SEEN_MIN = 16
     PREFETCH_MIN_BUCKETS = 1024
     ENTRY_TYPICAL = 32          # bytes of a field and its value
 
-# A listpack whose entries come in threes, and its earliest time.
-cdef struct listpack_ex_t:
-    obj_subexpire_t sub
-    uint8_t *lp
-
-
 # --- The two listpacks ------------------------------------------------------------
-
-
-cdef inline uint8_t *_lp(const obj_t *o) noexcept nogil:
-    if obj_enc(o) == OBJ_ENC_LISTPACK:
-        return <uint8_t *>obj_pointer(o)
-    return (<listpack_ex_t *>obj_pointer(o)).lp
 
 
 cdef inline void _set_lp(obj_t *o, uint8_t *lp) noexcept nogil:
@@ -134,15 +117,11 @@ cdef inline size_t _step(const obj_t *o) noexcept nogil:
     return 2 if obj_enc(o) == OBJ_ENC_LISTPACK else 3
 
 
-cdef inline fields_t *_fields(const obj_t *o) noexcept nogil:
-    return <fields_t *>obj_pointer(o)
-
-
 cdef inline uint8_t *_lp_field(
     const obj_t *o, const char *field, size_t n
 ) noexcept nogil:
     """Return the entry of a field, or NULL."""
-    cdef uint8_t *lp = _lp(o)
+    cdef uint8_t *lp = hash_lp_of(o)
     return lp_find(lp, lp_first(lp), field, n, _step(o) - 1)
 
 
@@ -162,17 +141,13 @@ cdef obj_subexpire_t *_sub(int enc, void *value) noexcept nogil:
     return NULL
 
 
-cdef inline bint _is_past(int64_t when, int64_t now_ms) noexcept nogil:
-    return when != OBJ_NO_EXPIRE and when <= now_ms
-
-
-cdef inline bint _has_expired(const obj_t *o, int64_t now_ms) noexcept nogil:
+cdef bint hash_has_expired(const obj_t *o, int64_t now_ms) noexcept nogil:
     """Return whether any field's time has passed."""
     cdef obj_subexpire_t *sub
     if fr_likely(obj_enc(o) == OBJ_ENC_LISTPACK):
         return False
     sub = _sub(obj_enc(o), obj_pointer(o))
-    return fr_unlikely(_is_past(sub.next_ms, now_ms))
+    return fr_unlikely(hash_is_past(sub.next_ms, now_ms))
 
 
 cdef void _find_next(listpack_ex_t *x) noexcept nogil:
@@ -193,7 +168,7 @@ cdef void _find_next(listpack_ex_t *x) noexcept nogil:
 
 cdef void _to_listpack_ex(obj_t *o) noexcept nogil:
     """Make room for expiries in a LISTPACK."""
-    cdef uint8_t *old = _lp(o)
+    cdef uint8_t *old = hash_lp_of(o)
     cdef uint8_t *p = lp_first(old)
     cdef listpack_ex_t *x = <listpack_ex_t *>zmalloc(sizeof(listpack_ex_t))
     cdef lp_value_t v
@@ -217,14 +192,14 @@ cdef void _to_listpack_ex(obj_t *o) noexcept nogil:
 cdef void _to_table(obj_t *o) noexcept nogil:
     """Make a TABLE of either listpack."""
     cdef fields_t *t = hf_new()
-    cdef uint8_t *lp = _lp(o)
+    cdef uint8_t *lp = hash_lp_of(o)
     cdef uint8_t *p = lp_first(lp)
     cdef listpack_ex_t *x = NULL
     cdef hash_pair_t pair
     if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
         x = <listpack_ex_t *>obj_pointer(o)
     while p != NULL:
-        p = _read_pair(o, lp, p, &pair)
+        p = hash_read_pair(o, lp, p, &pair)
         hf_set(t, pair.field.ptr, pair.field.len, pair.value.ptr, pair.value.len, False)
         if pair.expire_ms != OBJ_NO_EXPIRE:
             hf_set_expiry(
@@ -246,7 +221,7 @@ cdef inline void _read_text(
     text_out.ptr = lp_text(p, text_out.digits, &text_out.len)
 
 
-cdef uint8_t *_read_pair(
+cdef uint8_t *hash_read_pair(
     const obj_t *o, const uint8_t *lp, const uint8_t *p, hash_pair_t *pair
 ) noexcept nogil:
     """Read the field at p of a listpack; return the next field's place, or NULL."""
@@ -260,7 +235,7 @@ cdef uint8_t *_read_pair(
     return lp_next(lp, p)
 
 
-cdef inline void _read_field(
+cdef void hash_read_field(
     const fields_t *t, const field_t *f, hash_pair_t *pair
 ) noexcept nogil:
     """Read an entry of a table."""
@@ -282,8 +257,8 @@ cdef struct walk_t:
 cdef void _walk_entry(void *ctx, void *entry) noexcept nogil:
     cdef walk_t *w = <walk_t *>ctx
     w.nseen += 1
-    _read_field(w.t, <const field_t *>entry, &w.pair)
-    if not _is_past(w.pair.expire_ms, w.now_ms):
+    hash_read_field(w.t, <const field_t *>entry, &w.pair)
+    if not hash_is_past(w.pair.expire_ms, w.now_ms):
         w.visit(w.ctx, &w.pair)
 
 
@@ -324,15 +299,15 @@ cdef void hash_walk(
     w.visit = visit
     w.ctx = ctx
     if obj_enc(o) == OBJ_ENC_TABLE:
-        w.t = _fields(o)
+        w.t = hash_table_of(o)
         w.nseen = 0
         _walk_table(&w)
         return
-    lp = _lp(o)
+    lp = hash_lp_of(o)
     p = lp_first(lp)
     while p != NULL:
-        p = _read_pair(o, lp, p, &w.pair)
-        if not _is_past(w.pair.expire_ms, now_ms):
+        p = hash_read_pair(o, lp, p, &w.pair)
+        if not hash_is_past(w.pair.expire_ms, now_ms):
             visit(ctx, &w.pair)
 
 
@@ -346,7 +321,7 @@ cdef uint64_t hash_scan(
     if obj_enc(o) != OBJ_ENC_TABLE:
         hash_walk(o, now_ms, visit, ctx)
         return 0
-    w.t = _fields(o)
+    w.t = hash_table_of(o)
     w.now_ms = now_ms
     w.visit = visit
     w.ctx = ctx
@@ -366,8 +341,8 @@ cdef uint64_t hash_scan(
 cdef size_t hash_len(const obj_t *o) noexcept nogil:
     """Return the number of fields."""
     if obj_enc(o) == OBJ_ENC_TABLE:
-        return _fields(o).table.used
-    return lp_len(_lp(o)) // _step(o)
+        return hash_table_of(o).table.used
+    return lp_len(hash_lp_of(o)) // _step(o)
 
 
 cdef void _count(void *ctx, const hash_pair_t *pair) noexcept nogil:
@@ -377,7 +352,7 @@ cdef void _count(void *ctx, const hash_pair_t *pair) noexcept nogil:
 cdef size_t hash_live(const obj_t *o, int64_t now_ms) noexcept nogil:
     """Return the number of fields that have not expired."""
     cdef size_t n = 0
-    if fr_likely(not _has_expired(o, now_ms)):
+    if fr_likely(not hash_has_expired(o, now_ms)):
         return hash_len(o)
     hash_walk(o, now_ms, _count, &n)
     return n
@@ -391,11 +366,11 @@ cdef bint hash_get(
     cdef fields_t *t
     cdef uint8_t *p
     if obj_enc(o) == OBJ_ENC_TABLE:
-        t = _fields(o)
+        t = hash_table_of(o)
         f = hf_find(t, field, n)
         if f == NULL or (
-            fr_unlikely(_is_past(t.sub.next_ms, now_ms))
-            and _is_past(hf_expiry(t, f), now_ms)
+            fr_unlikely(hash_is_past(t.sub.next_ms, now_ms))
+            and hash_is_past(hf_expiry(t, f), now_ms)
         ):
             return False
         value_out.ptr = hf_value(f, &value_out.len, &value_out.blob)
@@ -403,8 +378,8 @@ cdef bint hash_get(
     p = _lp_field(o, field, n)
     if p == NULL:
         return False
-    p = lp_next(_lp(o), p)
-    if _has_expired(o, now_ms) and _is_past(_lp_time(_lp(o), p), now_ms):
+    p = lp_next(hash_lp_of(o), p)
+    if hash_has_expired(o, now_ms) and hash_is_past(_lp_time(hash_lp_of(o), p), now_ms):
         return False
     _read_text(p, value_out)
     return True
@@ -422,150 +397,9 @@ cdef void hash_prefetch(const obj_t *o, const char *field, size_t n) noexcept no
     """Have the bucket of a field loaded, unless the hash is in the cache anyway."""
     cdef const ht_t *t
     if obj_enc(o) == OBJ_ENC_TABLE:
-        t = _fields(o).table
+        t = hash_table_of(o).table
         if t.nbuckets >= PREFETCH_MIN_BUCKETS:
             ht_prefetch_bucket(t, keyhash(field, n))
-
-
-# --- Random fields ----------------------------------------------------------------
-
-
-cdef struct sample_t:
-    rand_t *rand
-    size_t left             # fields still to come
-    size_t wanted           # of these
-    hash_visit_fn visit
-    void *ctx
-
-
-cdef void _sample_visit(void *ctx, const hash_pair_t *pair) noexcept nogil:
-    """Take a field with the chance that is right for those still wanted."""
-    cdef sample_t *s = <sample_t *>ctx
-    if rand_below(s.rand, s.left) < s.wanted:
-        s.wanted -= 1
-        s.visit(s.ctx, pair)
-    s.left -= 1
-
-
-cdef void _draw_different(
-    const fields_t *t, size_t n, rand_t *rand, hash_visit_fn visit, void *ctx
-) noexcept nogil:
-    """Visit n different entries of a table that has many more, none of them expired."""
-    cdef size_t cap = SEEN_MIN, i, drawn = 0
-    cdef void **seen
-    cdef void *f
-    cdef hash_pair_t pair
-    while cap < 2 * n:
-        cap *= 2
-    seen = <void **>zmalloc(cap * sizeof(void *))
-    for i in range(cap):
-        seen[i] = NULL
-    while drawn < n:
-        f = ht_random(t.table, rand)
-        i = (<size_t>f >> 3) * 0x9E3779B1ULL & (cap - 1)
-        while seen[i] != NULL and seen[i] != f:
-            i = (i + 1) & (cap - 1)
-        if seen[i] == f:
-            continue
-        seen[i] = f
-        drawn += 1
-        _read_field(t, <field_t *>f, &pair)
-        visit(ctx, &pair)
-    zfree(seen)
-
-
-cdef void hash_sample(
-    const obj_t *o, size_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
-    void *ctx
-) noexcept nogil:
-    """Visit n different fields, every set of n with the same chance.
-
-    A few of many are drawn one by one; else one walk decides about each field.
-    Source: D. Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
-    """
-    cdef sample_t s
-    if obj_enc(o) == OBJ_ENC_TABLE and not _has_expired(o, now_ms) \
-            and n < hash_len(o) // SPARSE:
-        _draw_different(_fields(o), n, rand, visit, ctx)
-        return
-    s.rand = rand
-    s.left = hash_live(o, now_ms)
-    s.wanted = n
-    s.visit = visit
-    s.ctx = ctx
-    hash_walk(o, now_ms, _sample_visit, &s)
-
-
-# The places of all fields that have not expired.
-cdef struct places_t:
-    void **places
-    size_t len
-
-
-cdef void _place_visit(void *ctx, void *entry) noexcept nogil:
-    cdef places_t *all = <places_t *>ctx
-    all.places[all.len] = entry
-    all.len += 1
-
-
-cdef void _live_places(
-    const obj_t *o, int64_t now_ms, places_t *all
-) noexcept nogil:
-    """Note where the fields are that have not expired."""
-    cdef const fields_t *t
-    cdef uint8_t *lp
-    cdef uint8_t *p
-    cdef uint8_t *following
-    cdef uint64_t cursor = 0
-    cdef size_t i, n = 0
-    cdef hash_pair_t pair
-    all.places = <void **>zmalloc((hash_len(o) + 1) * sizeof(void *))
-    all.len = 0
-    if obj_enc(o) == OBJ_ENC_TABLE:
-        t = _fields(o)
-        while True:
-            cursor = ht_scan(t.table, cursor, _place_visit, all)
-            if cursor == 0:
-                break
-        for i in range(all.len):
-            if not _is_past(hf_expiry(t, <field_t *>all.places[i]), now_ms):
-                all.places[n] = all.places[i]
-                n += 1
-        all.len = n
-        return
-    lp = _lp(o)
-    p = lp_first(lp)
-    while p != NULL:
-        following = _read_pair(o, lp, p, &pair)
-        if not _is_past(pair.expire_ms, now_ms):
-            _place_visit(all, p)
-        p = following
-
-
-cdef void hash_draw(
-    const obj_t *o, uint64_t n, rand_t *rand, int64_t now_ms, hash_visit_fn visit,
-    void *ctx
-) noexcept nogil:
-    """Visit n fields, each drawn from all, so that some may come several times."""
-    cdef places_t all
-    cdef hash_pair_t pair
-    cdef void *place
-    if obj_enc(o) == OBJ_ENC_TABLE and not _has_expired(o, now_ms):
-        while n:
-            n -= 1
-            _read_field(_fields(o), <field_t *>ht_random(_fields(o).table, rand), &pair)
-            visit(ctx, &pair)
-        return
-    _live_places(o, now_ms, &all)
-    while n and all.len:
-        n -= 1
-        place = all.places[rand_below(rand, all.len)]
-        if obj_enc(o) == OBJ_ENC_TABLE:
-            _read_field(_fields(o), <field_t *>place, &pair)
-        else:
-            _read_pair(o, _lp(o), <uint8_t *>place, &pair)
-        visit(ctx, &pair)
-    zfree(all.places)
 
 
 # --- Write ------------------------------------------------------------------------
@@ -581,7 +415,7 @@ cdef bint _lp_set(
     bint is_kept
 ) noexcept nogil:
     """Set a field of a listpack that has room; return whether it is new."""
-    cdef uint8_t *lp = _lp(o)
+    cdef uint8_t *lp = hash_lp_of(o)
     cdef uint8_t *p = _lp_field(o, field, n)
     cdef bint had_time
     if p == NULL:
@@ -607,14 +441,14 @@ cdef bint hash_set(
 ) noexcept nogil:
     """Set a field; return whether it is new."""
     cdef bint is_new
-    if _has_expired(o, now_ms):
+    if hash_has_expired(o, now_ms):
         _drop_expired(o, field, n, now_ms)
     if obj_enc(o) == OBJ_ENC_TABLE:
-        return hf_set(_fields(o), field, n, value, nbytes, is_kept)
+        return hf_set(hash_table_of(o), field, n, value, nbytes, is_kept)
     if n > limits.max_value or nbytes > limits.max_value or not lp_fits(
-            _lp(o), lp_entry_max(n) + lp_entry_max(nbytes) + lp_entry_max(8)):
+            hash_lp_of(o), lp_entry_max(n) + lp_entry_max(nbytes) + lp_entry_max(8)):
         _to_table(o)
-        return hf_set(_fields(o), field, n, value, nbytes, is_kept)
+        return hf_set(hash_table_of(o), field, n, value, nbytes, is_kept)
     is_new = _lp_set(o, field, n, value, nbytes, is_kept)
     if is_new and hash_len(o) > limits.max_entries:
         _to_table(o)
@@ -624,7 +458,7 @@ cdef bint hash_set(
 cdef void _lp_delete(obj_t *o, uint8_t *p) noexcept nogil:
     """Delete the field at p of a listpack."""
     cdef listpack_ex_t *x
-    _set_lp(o, lp_delete_many(_lp(o), p, _step(o), NULL))
+    _set_lp(o, lp_delete_many(hash_lp_of(o), p, _step(o), NULL))
     if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
         x = <listpack_ex_t *>obj_pointer(o)
         if x.sub.next_ms != OBJ_NO_EXPIRE:
@@ -635,7 +469,7 @@ cdef bint hash_delete(obj_t *o, const char *field, size_t n) noexcept nogil:
     """Delete a field, whatever its time; return whether it was there."""
     cdef uint8_t *p
     if obj_enc(o) == OBJ_ENC_TABLE:
-        return hf_delete(_fields(o), field, n)
+        return hf_delete(hash_table_of(o), field, n)
     p = _lp_field(o, field, n)
     if p == NULL:
         return False
@@ -648,7 +482,7 @@ cdef bint _drop_expired(
 ) noexcept nogil:
     """Delete a field if its time has passed; return whether it had."""
     cdef int64_t when
-    if hash_expiry(o, field, n, 0, &when) != C_OK or not _is_past(when, now_ms):
+    if hash_expiry(o, field, n, 0, &when) != C_OK or not hash_is_past(when, now_ms):
         return False
     return hash_delete(o, field, n)
 
@@ -674,17 +508,17 @@ cdef status_t hash_expiry(
     cdef uint8_t *p
     cdef int64_t when = OBJ_NO_EXPIRE
     if obj_enc(o) == OBJ_ENC_TABLE:
-        f = hf_find(_fields(o), field, n)
+        f = hf_find(hash_table_of(o), field, n)
         if f == NULL:
             return C_ERR
-        when = hf_expiry(_fields(o), f)
+        when = hf_expiry(hash_table_of(o), f)
     else:
         p = _lp_field(o, field, n)
         if p == NULL:
             return C_ERR
         if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
-            when = _lp_time(_lp(o), lp_next(_lp(o), p))
-    if _is_past(when, now_ms):
+            when = _lp_time(hash_lp_of(o), lp_next(hash_lp_of(o), p))
+    if hash_is_past(when, now_ms):
         return C_ERR
     expire_out[0] = when
     return C_OK
@@ -702,13 +536,13 @@ cdef void hash_set_expiry(
             return
         _to_listpack_ex(o)
     if obj_enc(o) == OBJ_ENC_TABLE:
-        f = hf_find(_fields(o), field, n)
+        f = hf_find(hash_table_of(o), field, n)
         fr_assert(f != NULL)
-        hf_set_expiry(_fields(o), f, when_ms)
+        hf_set_expiry(hash_table_of(o), f, when_ms)
         return
     p = _lp_field(o, field, n)
     fr_assert(p != NULL)
-    lp = _lp(o)
+    lp = hash_lp_of(o)
     p = lp_next(lp, lp_next(lp, p))
     _set_lp(o, lp_insert_int(
         lp, 0 if when_ms == OBJ_NO_EXPIRE else when_ms, p, LP_REPLACE, NULL))
@@ -721,7 +555,7 @@ cdef obj_t *hash_purge(
     """Delete those of the fields named whose time has passed."""
     cdef int i = 0
     cdef size_t n = 0
-    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)) \
+    if fr_likely(o == NULL or not hash_has_expired(o, db.ks.now_ms)) \
             or db.ks.is_expire_paused:
         return o
     while i < nargs:
@@ -734,7 +568,7 @@ cdef obj_t *hash_purge(
 
 cdef obj_t *hash_purge_all(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
     """Delete all fields whose time has passed."""
-    if fr_likely(o == NULL or not _has_expired(o, db.ks.now_ms)) \
+    if fr_likely(o == NULL or not hash_has_expired(o, db.ks.now_ms)) \
             or db.ks.is_expire_paused:
         return o
     db_fields_expired(db, key, o, _expire(o, db.ks.now_ms, hash_len(o)))
@@ -747,11 +581,11 @@ cdef size_t _expire(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil:
     cdef uint8_t *p
     cdef size_t deleted = 0
     if obj_enc(o) == OBJ_ENC_TABLE:
-        return hf_expire(_fields(o), now_ms, budget)
+        return hf_expire(hash_table_of(o), now_ms, budget)
     x = <listpack_ex_t *>obj_pointer(o)
     p = lp_first(x.lp)
     while p != NULL and deleted < budget:
-        if _is_past(_lp_time(x.lp, lp_next(x.lp, p)), now_ms):
+        if hash_is_past(_lp_time(x.lp, lp_next(x.lp, p)), now_ms):
             x.lp = lp_delete_many(x.lp, p, 3, &p)
             deleted += 1
         else:
@@ -809,9 +643,9 @@ cdef void hash_check(const obj_t *o) noexcept nogil:
     cdef listpack_ex_t *x
     cdef int64_t next_ms
     if obj_enc(o) == OBJ_ENC_TABLE:
-        hf_check(_fields(o))
+        hf_check(hash_table_of(o))
         return
-    fr_assert(lp_len(_lp(o)) % _step(o) == 0)
+    fr_assert(lp_len(hash_lp_of(o)) % _step(o) == 0)
     if obj_enc(o) == OBJ_ENC_LISTPACK_EX:
         x = <listpack_ex_t *>obj_pointer(o)
         next_ms = x.sub.next_ms

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 r"""Sorted sets, in two encodings.
 
-    LISTPACK  one block:  [member][score][member][score] ...   in order
-              scores that are whole numbers up to 2**52 are integer entries, others text
+    LISTPACK  one block:  [member][score][member][score] ...   (zset_listpack.pyx)
 
     TREE      zset_tree_t
               +---------+      hash table (ds/hashtable)
@@ -30,19 +29,17 @@ Threads: the thread that executes commands; free runs on any.
 """
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zfree, zmalloc, zsize
-from fastredis.core.num cimport (
-    NUM_DOUBLE_BUF,
-    num_format_double,
-    num_parse_double,
-)
+from fastredis.core.num cimport NUM_DOUBLE_BUF
 from fastredis.core.rand cimport rand_below
 from fastredis.core.status cimport fr_assert
+from fastredis.datatypes.zset_listpack cimport (
+    zlp_append,
+    zlp_count_below,
+    zlp_find,
+    zlp_put,
+    zlp_score,
+)
 from fastredis.ds.bptree cimport (
-    BPT_AFTER_MEMBER,
-    BPT_AFTER_SCORE,
-    BPT_AT_ELEMENT,
-    BPT_BEFORE_MEMBER,
-    BPT_BEFORE_SCORE,
     bpt_append,
     bpt_at,
     bpt_check,
@@ -82,28 +79,19 @@ from fastredis.ds.hashtable cimport (
     ht_walk,
 )
 from fastredis.ds.listpack cimport (
-    LP_AFTER,
-    LP_BEFORE,
-    lp_append,
-    lp_append_int,
     lp_copy,
     lp_delete_many,
     lp_delete_range,
     lp_entry_max,
-    lp_find,
     lp_first,
     lp_fits,
     lp_free,
-    lp_get,
-    lp_insert,
-    lp_insert_int,
     lp_len,
     lp_new,
     lp_next,
     lp_prev,
     lp_seek,
     lp_text,
-    lp_value_t,
 )
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_LISTPACK,
@@ -121,113 +109,6 @@ cdef enum:
     LP_NEW_CAP = 64
     # An iterator asks for the memory of a member so many steps before it comes.
     AHEAD = 6
-
-cdef extern from *:
-    """
-    /* 2**52: whole numbers up to here are exact as doubles, and stored as integers */
-    #define EXACT_INT_MAX 4503599627370496.0
-    """
-    const double EXACT_INT_MAX
-
-
-# --- Listpacks --------------------------------------------------------------------
-
-
-cdef double _lp_score(const uint8_t *p) noexcept nogil:
-    """Return the score that an entry is."""
-    cdef lp_value_t v
-    cdef double score = 0
-    lp_get(p, &v)
-    if v.ptr == NULL:
-        return <double>v.num
-    num_parse_double(v.ptr, v.len, &score)
-    return score
-
-
-cdef inline bint _is_exact_int(double score) noexcept nogil:
-    return (-EXACT_INT_MAX <= score <= EXACT_INT_MAX
-            and <double>(<int64_t>score) == score)
-
-
-cdef uint8_t *_lp_append_pair(
-    uint8_t *lp, const char *member, size_t nbytes, double score
-) noexcept nogil:
-    cdef char[NUM_DOUBLE_BUF] text
-    lp = lp_append(lp, member, nbytes)
-    if _is_exact_int(score):
-        return lp_append_int(lp, <int64_t>score)
-    return lp_append(lp, text, num_format_double(text, NUM_DOUBLE_BUF, score))
-
-
-cdef uint8_t *_lp_insert_pair(
-    uint8_t *lp, uint8_t *before, const char *member, size_t nbytes, double score
-) noexcept nogil:
-    """Insert a member and its score before another; NULL: at the end."""
-    cdef char[NUM_DOUBLE_BUF] text
-    cdef uint8_t *p
-    if before == NULL:
-        return _lp_append_pair(lp, member, nbytes, score)
-    lp = lp_insert(lp, member, nbytes, before, LP_BEFORE, &p)
-    if _is_exact_int(score):
-        return lp_insert_int(lp, <int64_t>score, p, LP_AFTER, NULL)
-    return lp_insert(
-        lp, text, num_format_double(text, NUM_DOUBLE_BUF, score), p, LP_AFTER, NULL)
-
-
-cdef uint8_t *_lp_find(
-    const uint8_t *lp, const char *member, size_t nbytes
-) noexcept nogil:
-    """Return a member's entry, or NULL."""
-    cdef uint8_t *p = lp_first(lp)
-    return NULL if p == NULL else lp_find(lp, p, member, nbytes, 1)
-
-
-cdef bint _lp_is_below(
-    uint8_t *lp, uint8_t *p, bpt_border_t border, double score, const char *member,
-    size_t nbytes
-) noexcept nogil:
-    """Return whether the member at p is below a border."""
-    cdef double own
-    cdef char[LP_INT_BUF] digits
-    cdef const char *s
-    cdef size_t n
-    cdef int order
-    if border < BPT_BEFORE_MEMBER:
-        own = _lp_score(lp_next(lp, p))
-        if border == BPT_BEFORE_SCORE:
-            return own < score
-        if border == BPT_AFTER_SCORE:
-            return own <= score
-        if own != score:
-            return own < score
-    s = lp_text(p, digits, &n)
-    order = bpt_compare_bytes(s, n, member, nbytes)
-    return order <= 0 if border == BPT_AFTER_MEMBER else order < 0
-
-
-cdef size_t _lp_count_below(
-    uint8_t *lp, bpt_border_t border, double score, const char *member, size_t nbytes,
-    uint8_t **at_out
-) noexcept nogil:
-    """Return how many members are below a border, and the first that is not."""
-    cdef uint8_t *p = lp_first(lp)
-    cdef size_t n = 0
-    while p != NULL and _lp_is_below(lp, p, border, score, member, nbytes):
-        p = lp_next(lp, lp_next(lp, p))
-        n += 1
-    at_out[0] = p
-    return n
-
-
-cdef void _lp_put(
-    zset_t *z, double score, const char *member, size_t nbytes
-) noexcept nogil:
-    """Insert a member that is not there."""
-    cdef uint8_t *lp = <uint8_t *>z.ptr
-    cdef uint8_t *at
-    _lp_count_below(lp, BPT_AT_ELEMENT, score, member, nbytes, &at)
-    z.ptr = _lp_insert_pair(lp, at, member, nbytes, score)
-
 
 # --- Trees ------------------------------------------------------------------------
 
@@ -338,7 +219,7 @@ cdef inline void _append(
     if z.enc == OBJ_ENC_TREE:
         _tree_append(<zset_tree_t *>z.ptr, score, member, nbytes)
     else:
-        z.ptr = _lp_append_pair(<uint8_t *>z.ptr, member, nbytes, score)
+        z.ptr = zlp_append(<uint8_t *>z.ptr, member, nbytes, score)
 
 
 cdef int _compare(const void *a, const void *b) noexcept nogil:
@@ -439,10 +320,10 @@ cdef bint zset_score(
             return False
         score_out[0] = e.score
         return True
-    p = _lp_find(<uint8_t *>z.ptr, member, nbytes)
+    p = zlp_find(<uint8_t *>z.ptr, member, nbytes)
     if p == NULL:
         return False
-    score_out[0] = _lp_score(lp_next(<uint8_t *>z.ptr, p))
+    score_out[0] = zlp_score(lp_next(<uint8_t *>z.ptr, p))
     return True
 
 
@@ -463,7 +344,7 @@ cdef bint zset_rank(
         score_out[0] = e.score
         return True
     lp = <uint8_t *>z.ptr
-    at = _lp_find(lp, member, nbytes)
+    at = zlp_find(lp, member, nbytes)
     if at == NULL:
         return False
     p = lp_first(lp)
@@ -471,7 +352,7 @@ cdef bint zset_rank(
         p = lp_next(lp, lp_next(lp, p))
         rank += 1
     rank_out[0] = rank
-    score_out[0] = _lp_score(lp_next(lp, at))
+    score_out[0] = zlp_score(lp_next(lp, at))
     return True
 
 
@@ -483,7 +364,7 @@ cdef size_t zset_count_below(
     if z.enc == OBJ_ENC_TREE:
         return bpt_count_below(
             &(<zset_tree_t *>z.ptr).tree, border, score, member, nbytes)
-    return _lp_count_below(<uint8_t *>z.ptr, border, score, member, nbytes, &at)
+    return zlp_count_below(<uint8_t *>z.ptr, border, score, member, nbytes, &at)
 
 
 cdef inline void _prefetch(const zset_iter_t *it, uint32_t distance) noexcept nogil:
@@ -520,7 +401,7 @@ cdef inline void _entry_at(
     uint8_t *lp, uint8_t *p, zset_entry_t *entry
 ) noexcept nogil:
     entry.member = lp_text(p, entry.digits, &entry.len)
-    entry.score = _lp_score(lp_next(lp, p))
+    entry.score = zlp_score(lp_next(lp, p))
 
 
 cdef bint zset_next(zset_iter_t *it, zset_entry_t *entry_out) noexcept nogil:
@@ -663,19 +544,19 @@ cdef zset_added_t zset_add(
     cdef ht_pos_t pos
     cdef uint8_t *p
     if z.enc == OBJ_ENC_LISTPACK:
-        p = _lp_find(<uint8_t *>z.ptr, member, nbytes)
+        p = zlp_find(<uint8_t *>z.ptr, member, nbytes)
         if p != NULL:
-            done = _new_score(_lp_score(lp_next(<uint8_t *>z.ptr, p)), flags, &score)
+            done = _new_score(zlp_score(lp_next(<uint8_t *>z.ptr, p)), flags, &score)
             if done == ZSET_UPDATED:
                 z.ptr = lp_delete_many(<uint8_t *>z.ptr, p, 2, NULL)
-                _lp_put(z, score, member, nbytes)
+                z.ptr = zlp_put(<uint8_t *>z.ptr, score, member, nbytes)
             if done <= ZSET_UPDATED:
                 score_out[0] = score
             return done
         if flags & ZADD_XX:
             return ZSET_REFUSED
         if not _outgrows(z, limits, nbytes):
-            _lp_put(z, score, member, nbytes)
+            z.ptr = zlp_put(<uint8_t *>z.ptr, score, member, nbytes)
             score_out[0] = score
             return ZSET_ADDED
         zset_to_tree(z)
@@ -707,7 +588,7 @@ cdef bint zset_remove(zset_t *z, const char *member, size_t nbytes) noexcept nog
     cdef uint64_t hash
     cdef ht_pos_t pos
     if z.enc == OBJ_ENC_LISTPACK:
-        p = _lp_find(<uint8_t *>z.ptr, member, nbytes)
+        p = zlp_find(<uint8_t *>z.ptr, member, nbytes)
         if p == NULL:
             return False
         z.ptr = lp_delete_many(<uint8_t *>z.ptr, p, 2, NULL)
