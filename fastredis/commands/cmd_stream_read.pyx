@@ -6,8 +6,15 @@ r"""XREAD and XREADGROUP: entries behind given ids, of several streams.
                  the consumer, and pending until it is acknowledged
                  an id: what is pending for the consumer behind it, once more
 
+    CLAIM        with >: first what has been pending for long, whoever has it
+
+COUNT limits what is returned of each stream, MAXCOUNT and MAXSIZE limit the whole
+reply: streams behind the one where a limit is reached are left out. One entry is
+returned whatever its size.
+
 Both may wait. The handler then runs again when one of the streams has changed; $ is
-replaced by what it was in the arguments that are kept for that.
+replaced by what it was in the arguments that are kept for that. With CLAIM it also runs
+when the next pending entry will have waited long enough.
 """
 from fastredis.commands.stream_args cimport (
     SID_BUF,
@@ -15,8 +22,10 @@ from fastredis.commands.stream_args cimport (
     reply_error_args,
     reply_sid,
     reply_stream_entry,
+    reply_stream_entry_and,
     sid_format,
     stream_consumer,
+    stream_entry_nbytes,
     stream_read_or_reply,
 )
 from fastredis.core.mem cimport zfree, zmalloc
@@ -25,9 +34,12 @@ from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.datatypes.stream_groups cimport (
     sconsumer_t,
     sgroup_find,
+    sgroup_idle,
     sgroup_t,
     snack_add,
+    snack_idle_t,
     snack_move,
+    snack_remove,
     snack_t,
 )
 from fastredis.datatypes.t_stream cimport (
@@ -55,6 +67,7 @@ from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
 from fastredis.engine.blocking cimport (
     BLOCK_NULL_ARRAY,
     block_on_keys,
+    block_retry_at,
     block_until_gone,
 )
 from fastredis.engine.client cimport CLIENT_DENY_BLOCKING, client_t, mark_dirty
@@ -62,6 +75,7 @@ from fastredis.engine.errors cimport ERR_SYNTAX
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
+    reply_bulk_int,
     reply_defer,
     reply_error,
     reply_map,
@@ -72,10 +86,11 @@ from fastredis.keyspace.db cimport dbkey_t
 from fastredis.keyspace.obj cimport OBJ_STREAM
 from fastredis.resp.parser cimport slice_t
 from fastredis.resp.writer cimport out_block_t
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 cdef enum:
     NOT_BLOCKING = -1           # instead of a time
+    NOT_GIVEN = -1
     PLACES_FEW = 8              # streams for which no memory is allocated
 
 cdef struct read_t:
@@ -85,6 +100,12 @@ cdef struct read_t:
     int n                       # streams
     int group                   # index of the group's name; 0: XREAD
     bint is_noack
+    int64_t claim_ms            # CLAIM; NOT_GIVEN: none
+    int64_t next_claim_ms       # when there will be more to claim; 0: never
+    int64_t max_count           # of entries in all; 0: no limit
+    size_t max_nbytes           # of all entries; 0: no limit
+    int64_t total               # entries that are in the reply
+    size_t nbytes               # ... and their bytes, if they are limited
     int nreplied                # streams that are in the reply
     out_block_t *mark           # where their number is to be, if n > 1
 
@@ -118,12 +139,27 @@ cdef status_t _timeout_or_reply(
     return C_OK
 
 
+cdef status_t _positive_or_reply(
+    client_t *c, int i, const char *error, int64_t *value_out
+) noexcept nogil:
+    """Read an integer above 0."""
+    if arg_i64_or_reply(c, i, value_out) != C_OK:
+        return C_ERR
+    if value_out[0] > 0:
+        return C_OK
+    reply_error(c, error)
+    return C_ERR
+
+
 cdef status_t _options_or_reply(
     client_t *c, read_t *r, bint is_xreadgroup
 ) noexcept nogil:
     """Read everything up to STREAMS."""
+    cdef int64_t nbytes
     cdef int i = 1
-    r.count = 0
+    r.count = r.max_count = r.total = r.next_claim_ms = 0
+    r.max_nbytes = r.nbytes = 0
+    r.claim_ms = NOT_GIVEN
     r.deadline_ms = NOT_BLOCKING
     r.first = r.group = r.nreplied = 0
     r.is_noack = False
@@ -138,6 +174,29 @@ cdef status_t _options_or_reply(
                 return C_ERR
             if r.count < 0:
                 r.count = 0
+        elif i + 1 < c.argc and arg_is(c, i, b"maxcount"):
+            i += 1
+            if _positive_or_reply(
+                    c, i, b"ERR MAXCOUNT must be > 0", &r.max_count) != C_OK:
+                return C_ERR
+        elif i + 1 < c.argc and arg_is(c, i, b"maxsize"):
+            i += 1
+            if _positive_or_reply(
+                    c, i, b"ERR MAXSIZE must be > 0", &nbytes) != C_OK:
+                return C_ERR
+            r.max_nbytes = nbytes
+        elif i + 1 < c.argc and arg_is(c, i, b"claim"):
+            if not is_xreadgroup:
+                reply_error(
+                    c, b"ERR The CLAIM option is only supported by XREADGROUP. You "
+                    b"called XREAD instead.")
+                return C_ERR
+            i += 1
+            if arg_i64_or_reply(c, i, &r.claim_ms) != C_OK:
+                return C_ERR
+            if r.claim_ms < 0:
+                reply_error(c, b"ERR min-idle-time must be a positive integer")
+                return C_ERR
         elif i + 1 < c.argc and arg_is(c, i, b"streams"):
             r.first = i + 1
             break
@@ -271,32 +330,114 @@ cdef void _deliver(
     consumer.active_ms = c.srv.now_ms
 
 
+cdef bint _has_room(read_t *r, int64_t n, const stream_iter_t *it) noexcept nogil:
+    """Count one entry more, n of the stream being in the reply; False: over a limit.
+
+    it: at the entry; NULL: it is gone, and its id alone is replied.
+    """
+    cdef size_t nbytes
+    if r.count and n == r.count:
+        return False
+    if r.max_count and r.total == r.max_count:
+        return False
+    if r.max_nbytes:
+        nbytes = SID_BUF if it == NULL else stream_entry_nbytes(it)
+        if r.total and r.nbytes + nbytes > r.max_nbytes:
+            r.max_count = r.total       # what follows is left out, too
+            return False
+        r.nbytes += nbytes
+    r.total += 1
+    return True
+
+
+cdef inline void _reply_history(
+    client_t *c, int64_t idle_ms, uint64_t deliveries
+) noexcept nogil:
+    """Reply what CLAIM tells of an entry; 0 and 0: it is new."""
+    reply_bulk_int(c, idle_ms)
+    reply_bulk_int(c, <int64_t>deliveries)
+
+
+# The entries of one stream that are being replied.
+cdef struct row_t:
+    out_block_t *mark           # NULL: none so far
+    int64_t n
+
+
+cdef inline void _begin_row(
+    client_t *c, read_t *r, int i, row_t *row
+) noexcept nogil:
+    """Begin an entry, and with the first one the pair of key and entries."""
+    if row.mark == NULL:
+        _reply_key(c, r, i)
+        row.mark = reply_defer(c)
+    row.n += 1
+
+
+cdef void _reply_idle(
+    client_t *c, read_t *r, int i, place_t *place, sconsumer_t *consumer, row_t *row
+) noexcept nogil:
+    """Reply what has been pending for long, and give it to the consumer."""
+    cdef snack_idle_t *found
+    cdef stream_iter_t it
+    cdef snack_t *nack
+    cdef int64_t idle_ms, next_ms
+    cdef size_t k, n = sgroup_idle(
+        place.g, c.srv.now_ms, r.claim_ms, &found, &next_ms)
+    if next_ms and (r.next_claim_ms == 0 or next_ms < r.next_claim_ms):
+        r.next_claim_ms = next_ms
+    for k in range(n):
+        nack = found[k].nack
+        stream_iter(&it, place.s, found[k].id, found[k].id, False)
+        if not stream_next(&it):
+            snack_remove(place.g, found[k].id)      # nobody can have it any more
+            mark_dirty(c, 1)
+            continue
+        if not _has_room(r, row.n, &it):
+            break
+        _begin_row(c, r, i, row)
+        idle_ms = -1 if nack.consumer == NULL else c.srv.now_ms - nack.delivered_ms
+        reply_stream_entry_and(c, &it, 4)
+        _reply_history(c, idle_ms, nack.deliveries)
+        snack_move(nack, it.id, consumer)
+        nack.delivered_ms = c.srv.now_ms
+        if nack.deliveries < <uint64_t>INT64_MAX:
+            nack.deliveries += 1
+        consumer.active_ms = c.srv.now_ms
+    zfree(found)
+
+
 cdef void _reply_entries(
     client_t *c, read_t *r, int i, place_t *place, sconsumer_t *consumer
 ) noexcept nogil:
     """Reply key and entries of a stream; nothing if there are none."""
-    cdef out_block_t *mark
-    cdef stream_iter_t it
-    cdef int64_t n = 0
+    cdef bint is_claiming = place.g != NULL and r.claim_ms != NOT_GIVEN
     cdef sid_t start = place.after
-    if place.s.length == 0 or not sid_increment(&start):
+    cdef stream_iter_t it
+    cdef row_t row
+    row.mark = NULL
+    row.n = 0
+    if is_claiming:
+        _reply_idle(c, r, i, place, consumer, &row)
+    if place.s.length and sid_increment(&start):
+        stream_iter(&it, place.s, start, sid_max(), False)
+        while stream_next(&it) and _has_room(r, row.n, &it):
+            _begin_row(c, r, i, &row)
+            if is_claiming:
+                reply_stream_entry_and(c, &it, 4)
+                _reply_history(c, 0, 0)
+            else:
+                reply_stream_entry(c, &it)
+            if place.g != NULL:
+                if sid_cmp(it.id, place.g.last_id) > 0:
+                    stream_delivered(place.s, place.g, it.id)
+                if not r.is_noack:
+                    _deliver(c, place, consumer, it.id)
+            if row.n == r.count:
+                break
+    if row.mark == NULL:
         return
-    stream_iter(&it, place.s, start, sid_max(), False)
-    if not stream_next(&it):
-        return
-    _reply_key(c, r, i)
-    mark = reply_defer(c)
-    while True:
-        reply_stream_entry(c, &it)
-        n += 1
-        if place.g != NULL:
-            if sid_cmp(it.id, place.g.last_id) > 0:
-                stream_delivered(place.s, place.g, it.id)
-            if not r.is_noack:
-                _deliver(c, place, consumer, it.id)
-        if n == r.count or not stream_next(&it):
-            break
-    reply_resolve(c, mark, b"*", n)
+    reply_resolve(c, row.mark, b"*", row.n)
     if r.group:
         mark_dirty(c, 1)
 
@@ -311,7 +452,7 @@ cdef void _reply_pending(
     cdef snack_t *nack
     cdef sid_t start = place.after, id
     cdef int64_t n = 0
-    cdef bint more = False
+    cdef bint more = False, is_there
     _reply_key(c, r, i)
     mark = reply_defer(c)
     if sid_increment(&start):
@@ -319,7 +460,10 @@ cdef void _reply_pending(
     while more:
         id = sidx_at(&pos).id
         stream_iter(&it, place.s, id, id, False)
-        if stream_next(&it):
+        is_there = stream_next(&it)
+        if not _has_room(r, n, &it if is_there else NULL):
+            break
+        if is_there:
             reply_stream_entry(c, &it)
             nack = <snack_t *>sidx_at(&pos).value
             nack.delivered_ms = c.srv.now_ms
@@ -330,7 +474,7 @@ cdef void _reply_pending(
             reply_sid(c, id)
             reply_null_array(c)
         n += 1
-        more = n != r.count and sidx_next(&pos)
+        more = sidx_next(&pos)
     reply_resolve(c, mark, b"*", n)
 
 
@@ -342,7 +486,7 @@ cdef void _reply_places(client_t *c, read_t *r, place_t *places) noexcept nogil:
     cdef int i
     for i in range(r.n):
         place = &places[i]
-        if place.s == NULL:
+        if place.s == NULL or (r.max_count and r.total == r.max_count):
             continue
         if r.group:
             key = arg_key(c, r.first + i)
@@ -379,6 +523,8 @@ cdef void _wait(client_t *c, const read_t *r, place_t *places) noexcept nogil:
         c, r.first, r.n, OBJ_STREAM, r.deadline_ms, BLOCK_NULL_ARRAY)
     if r.group:
         block_until_gone(c)
+    if r.next_claim_ms:
+        block_retry_at(c, r.next_claim_ms)
     # what is logged about the command is what the client sent
     for i in range(r.n):
         c.argv[r.first + r.n + i] = kept[i]
@@ -410,11 +556,13 @@ cdef void _read(client_t *c, bint is_xreadgroup) noexcept nogil:
 
 
 cdef api void cmd_xread(client_t *c) noexcept nogil:
-    """XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]"""
+    """XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds]
+    STREAMS key [key ...] id [id ...]"""
     _read(c, False)
 
 
 cdef api void cmd_xreadgroup(client_t *c) noexcept nogil:
-    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK]
+    """XREADGROUP GROUP group consumer [COUNT count] [MAXCOUNT maxcount]
+    [MAXSIZE maxsize] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK]
     STREAMS key [key ...] id [id ...]"""
     _read(c, True)

@@ -37,8 +37,14 @@ cdef status_t arg_sid_range_or_reply(
 # text without NUL; returns its length
 cdef int sid_format(char *buf, sid_t id) noexcept nogil
 cdef void reply_sid(client_t *c, sid_t id) noexcept nogil
-# an array of id and fields, or the id alone
+# an array of id and fields
 cdef void reply_stream_entry(client_t *c, stream_iter_t *it) noexcept nogil
+# the first two of n elements of an array: the others are the caller's to reply
+cdef void reply_stream_entry_and(
+    client_t *c, stream_iter_t *it, int64_t n
+) noexcept nogil
+# bytes that these two are in a reply, about
+cdef size_t stream_entry_nbytes(const stream_iter_t *it) noexcept nogil
 
 # The stream at argument i for writing; *s_out is NULL if there is none.
 cdef status_t stream_write_or_reply(

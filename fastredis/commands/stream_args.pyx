@@ -7,7 +7,13 @@
     - +                 the smallest and the greatest id, at the ends of ranges
     (1526919030474-55   an end that is not included
 """
-from fastredis.core.num cimport num_format_u64, num_parse_i64, num_parse_u64
+from fastredis.core.num cimport (
+    num_digits_u64,
+    num_format_i64,
+    num_format_u64,
+    num_parse_i64,
+    num_parse_u64,
+)
 from fastredis.core.status cimport C_ERR, C_OK
 from fastredis.datatypes.stream_groups cimport (
     sconsumer_add,
@@ -26,7 +32,7 @@ from fastredis.datatypes.t_stream cimport (
     stream_of,
     stream_settle,
 )
-from fastredis.ds.listpack cimport lp_value_t
+from fastredis.ds.listpack cimport LP_INT_BUF, lp_value_t
 from fastredis.engine.args cimport arg_is
 from fastredis.engine.changed cimport NOTIFY_STREAM, key_changed, key_noted
 from fastredis.engine.client cimport mark_dirty
@@ -197,16 +203,45 @@ cdef inline void _reply_value(client_t *c, const lp_value_t *v) noexcept nogil:
         reply_bulk(c, v.ptr, v.len)
 
 
-cdef void reply_stream_entry(client_t *c, stream_iter_t *it) noexcept nogil:
-    """Reply the current entry of an iterator."""
+cdef void reply_stream_entry_and(
+    client_t *c, stream_iter_t *it, int64_t n
+) noexcept nogil:
+    """Begin an array of n with the current entry of an iterator."""
     cdef lp_value_t name, value
-    reply_array(c, 2)
+    reply_array(c, n)
     reply_sid(c, it.id)
     reply_array(c, 2 * it.nfields)
     for _ in range(it.nfields):
         stream_field(it, &name, &value)
         _reply_value(c, &name)
         _reply_value(c, &value)
+
+
+cdef void reply_stream_entry(client_t *c, stream_iter_t *it) noexcept nogil:
+    """Reply the current entry of an iterator."""
+    reply_stream_entry_and(c, it, 2)
+
+
+cdef inline size_t _bulk_nbytes(const lp_value_t *v) noexcept nogil:
+    """Return the bytes of a bulk string: $, length, CR LF, text, CR LF."""
+    cdef char[LP_INT_BUF] digits
+    cdef size_t n = v.len
+    if v.ptr == NULL:
+        n = num_format_i64(digits, v.num)
+    return n + 5 + num_digits_u64(n)
+
+
+cdef size_t stream_entry_nbytes(const stream_iter_t *it) noexcept nogil:
+    """Count what reply_stream_entry would write."""
+    cdef stream_iter_t own = it[0]
+    cdef lp_value_t name, value
+    cdef char[SID_BUF] text
+    cdef size_t n = sid_format(text, it.id)
+    n += 4 + 5 + num_digits_u64(n) + 3 + num_digits_u64(2 * it.nfields)
+    for _ in range(own.nfields):
+        stream_field(&own, &name, &value)
+        n += _bulk_nbytes(&name) + _bulk_nbytes(&value)
+    return n
 
 
 # --- Keys and options -------------------------------------------------------------

@@ -80,6 +80,19 @@ cdef bint snack_remove(sgroup_t *g, sid_t id) noexcept nogil
 # consumer: the new one, or NULL
 cdef void snack_move(snack_t *nack, sid_t id, sconsumer_t *consumer) noexcept nogil
 
+# One that nobody has been busy with for long.
+cdef struct snack_idle_t:
+    snack_t *nack
+    sid_t id
+
+# Those of a group that were delivered min_idle_ms ago or longer, or given back, the
+# longest first; returned: how many, and *found_out, to be freed by zfree (NULL: none).
+# next_ms_out: when there will be one more; 0: none is left
+cdef size_t sgroup_idle(
+    const sgroup_t *g, int64_t now_ms, int64_t min_idle_ms, snack_idle_t **found_out,
+    int64_t *next_ms_out
+) noexcept nogil
+
 
 cdef inline sgroup_t *sgroup_find(
     const snames_t *groups, const char *s, size_t nbytes

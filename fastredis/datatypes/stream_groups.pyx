@@ -24,6 +24,7 @@ is O(1) where entries are delivered in their order. Threads: as for the stream.
 from fastredis.core.mem cimport zfree, zmalloc, zrealloc, zsize
 from fastredis.core.status cimport fr_assert
 from fastredis.ds.streamindex cimport (
+    sid_cmp,
     sidx_at,
     sidx_check,
     sidx_clear,
@@ -36,6 +37,7 @@ from fastredis.ds.streamindex cimport (
     sidx_pos_t,
     sidx_remove,
 )
+from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memmove
 
 
@@ -299,6 +301,45 @@ cdef void snack_move(snack_t *nack, sid_t id, sconsumer_t *consumer) noexcept no
     nack.consumer = consumer
     if consumer != NULL:
         sidx_insert(&consumer.pel, id, nack)
+
+
+cdef int _compare_idle(const void *a, const void *b) noexcept nogil:
+    """Order by the time of delivery, then by id: for qsort."""
+    cdef const snack_idle_t *x = <const snack_idle_t *>a
+    cdef const snack_idle_t *y = <const snack_idle_t *>b
+    if x.nack.delivered_ms != y.nack.delivered_ms:
+        return -1 if x.nack.delivered_ms < y.nack.delivered_ms else 1
+    return sid_cmp(x.id, y.id)
+
+
+cdef size_t sgroup_idle(
+    const sgroup_t *g, int64_t now_ms, int64_t min_idle_ms, snack_idle_t **found_out,
+    int64_t *next_ms_out
+) noexcept nogil:
+    """Find what has waited for long; O(n log n), n = entries pending."""
+    cdef snack_idle_t *found = NULL
+    cdef snack_t *nack
+    cdef sidx_pos_t pos
+    cdef size_t n = 0, cap = 0
+    cdef bint more = sidx_first(&g.pel, &pos)
+    next_ms_out[0] = 0
+    while more:
+        nack = <snack_t *>sidx_at(&pos).value
+        if nack.consumer != NULL and now_ms - nack.delivered_ms < min_idle_ms:
+            if next_ms_out[0] == 0 or nack.delivered_ms < next_ms_out[0] - min_idle_ms:
+                next_ms_out[0] = nack.delivered_ms + min_idle_ms
+        else:
+            if n == cap:
+                cap = 2 * cap if cap else 8
+                found = <snack_idle_t *>zrealloc(found, cap * sizeof(snack_idle_t))
+            found[n].nack = nack
+            found[n].id = sidx_at(&pos).id
+            n += 1
+        more = sidx_next(&pos)
+    if n > 1:
+        qsort(found, n, sizeof(snack_idle_t), _compare_idle)
+    found_out[0] = found
+    return n
 
 
 # --- Debug ------------------------------------------------------------------------

@@ -570,6 +570,8 @@ cdef bint _may_go(
     stream_t *s, sid_t id, const stream_trimming_t *how
 ) noexcept nogil:
     """Decide about an entry that is to be trimmed; what groups have of it may go."""
+    if s.groups.n == 0:
+        return True
     if how.refs == STREAM_ACKED:
         return not stream_is_awaited(s, id)
     if how.refs == STREAM_DELREF:

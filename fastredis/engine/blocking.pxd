@@ -23,6 +23,8 @@ cdef void block_on_keys(
 ) noexcept nogil
 # ... and also once one of them is gone or has another type: the command then says so
 cdef void block_until_gone(client_t *c) noexcept nogil
+# ... and at a time (wall clock), if it waits for so long
+cdef void block_retry_at(client_t *c, int64_t when_ms) noexcept nogil
 # the argument as a timeout in seconds: "ERR timeout is not a float or out of range",
 # "ERR timeout is negative", "ERR timeout is out of range"
 cdef status_t arg_timeout_or_reply(
@@ -41,7 +43,7 @@ cdef void blocking_serve(
 ) noexcept nogil
 # end the waiting: as if the time were over, or with an error
 cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil
-# the same for all whose time is over
+# the same for all whose time is over; blocking_serve is to follow
 cdef void blocking_expire(server_t *srv) noexcept nogil
 # when that is to be called again; 0: not at all
 cdef int64_t blocking_next_deadline(const server_t *srv) noexcept nogil

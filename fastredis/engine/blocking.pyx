@@ -16,7 +16,7 @@ into the list; blocking_serve, after the command that did it, tries the key's cl
 one after the other for as long as the key has a value of the type they wait for. What
 one of them pushes elsewhere (BLMOVE) lengthens the list while it is worked off.
 
-Times to give up are in a binary heap, the nearest first.
+Times to give up, or to try again, are in a binary heap, the nearest first.
 
 Cost: waiting and waking O(1) a key, O(log n) with a time limit; a change of a key that
 nobody waits for is one look into a table, and nothing at all while no client waits.
@@ -94,6 +94,7 @@ cdef struct block_t:
     bint is_waiting                 # False while the command runs again
     bint is_until_gone              # runs again, too, when a key is gone
     int64_t deadline_ms             # 0: none
+    int64_t wake_ms                 # that, or when it is to be tried again before
     ssize_t heap_index
     size_t nwaiters
     waiter_t *waiters
@@ -137,7 +138,7 @@ cdef void _heap_up(blocking_t *b, size_t i) noexcept nogil:
     cdef size_t parent
     while i:
         parent = (i - 1) // 2
-        if _block(b.heap[parent]).deadline_ms <= _block(c).deadline_ms:
+        if _block(b.heap[parent]).wake_ms <= _block(c).wake_ms:
             break
         _heap_put(b, i, b.heap[parent])
         i = parent
@@ -152,10 +153,10 @@ cdef void _heap_down(blocking_t *b, size_t i) noexcept nogil:
         child = 2 * i + 1
         if child >= b.nheap:
             break
-        if child + 1 < b.nheap and _block(b.heap[child + 1]).deadline_ms \
-                < _block(b.heap[child]).deadline_ms:
+        if child + 1 < b.nheap and _block(b.heap[child + 1]).wake_ms \
+                < _block(b.heap[child]).wake_ms:
             child += 1
-        if _block(c).deadline_ms <= _block(b.heap[child]).deadline_ms:
+        if _block(c).wake_ms <= _block(b.heap[child]).wake_ms:
             break
         _heap_put(b, i, b.heap[child])
         i = child
@@ -327,7 +328,7 @@ cdef void block_on_keys(
     own.type = type
     own.empty = empty
     own.is_waiting = True
-    own.deadline_ms = deadline_ms
+    own.deadline_ms = own.wake_ms = deadline_ms
     own.heap_index = NOT_IN_HEAP
     own.waiters = <waiter_t *>zmalloc(n * sizeof(waiter_t))
     _keep_arguments(c, own)
@@ -353,6 +354,17 @@ cdef void block_until_gone(client_t *c) noexcept nogil:
     for i in range(own.nwaiters):
         _own(c.srv).nkeys_until_gone += own.waiters[i].key.nuntil_gone == 0
         own.waiters[i].key.nuntil_gone += 1
+
+
+cdef void block_retry_at(client_t *c, int64_t when_ms) noexcept nogil:
+    """Have a client that waits tried again at a time."""
+    cdef block_t *own = _block(c)
+    if own == NULL or (own.deadline_ms and own.deadline_ms <= when_ms):
+        return
+    if own.heap_index != NOT_IN_HEAP:
+        _heap_remove(_own(c.srv), c)
+    own.wake_ms = when_ms
+    _heap_add(_own(c.srv), c)
 
 
 cdef status_t arg_timeout_or_reply(
@@ -499,13 +511,31 @@ cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil:
     _unblock(c)
 
 
+cdef void _retry(server_t *srv, client_t *c) noexcept nogil:
+    """Have a client's keys looked at as if they had changed."""
+    cdef block_t *own = _block(c)
+    cdef size_t i
+    _heap_remove(_own(srv), c)
+    own.wake_ms = own.deadline_ms
+    if own.deadline_ms:
+        _heap_add(_own(srv), c)
+    for i in range(own.nwaiters):
+        _note_changed(_own(srv), own.waiters[i].key)
+    srv.has_changed_keys = True
+
+
 cdef void blocking_expire(server_t *srv) noexcept nogil:
     """End the waiting of all whose time is over."""
     cdef blocking_t *b = _own(srv)
+    cdef client_t *c
     if b == NULL:
         return
-    while b.nheap and _block(b.heap[0]).deadline_ms <= srv.now_ms:
-        blocking_cancel(b.heap[0], False)
+    while b.nheap and _block(b.heap[0]).wake_ms <= srv.now_ms:
+        c = b.heap[0]
+        if _block(c).wake_ms == _block(c).deadline_ms:
+            blocking_cancel(c, False)
+        else:
+            _retry(srv, c)
 
 
 cdef int64_t blocking_next_deadline(const server_t *srv) noexcept nogil:

@@ -423,6 +423,8 @@ cdef class Engine:
                 self.srv.ks, EXPIRE_SLICE_NS)
             _note_expiry(&self.srv, clock_cycles() - started, more)
             blocking_expire(&self.srv)
+            # some wait for the end of a key, or for a time
+            engine_serve_blocked(&self.srv)
             pause_check(&self.srv)
             if self.srv.now_ms >= self.next_check_ms:
                 _check_clients(&self.srv)

@@ -35,6 +35,10 @@ _OPEN_RANGES = (("6.2.0", "Either end may be left out of the range."),)
 _RANGE_COST = "O(log n + k), n = nodes of the stream, k = entries returned"
 COUNT = integer("count", token="COUNT", optional=True)
 _REFS_HISTORY = ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED` are new.")
+REPLY_LIMITS = (
+    integer("maxcount", token="MAXCOUNT", optional=True, since="8.10.0"),
+    integer("maxsize", token="MAXSIZE", optional=True, since="8.10.0"),
+)
 STREAMS = block(
     "streams", key(multiple=True), string("id", multiple=True), token="STREAMS"
 )
@@ -164,6 +168,7 @@ XREAD = Command(
     keys=[keys_after_streams(1)],
     args=[
         COUNT,
+        *REPLY_LIMITS,
         integer("milliseconds", token="BLOCK", optional=True),
         STREAMS,
     ],
@@ -171,6 +176,7 @@ XREAD = Command(
         mapping("entries by the key of their stream"), nil("there are none in time")
     ),
     cost="O(log n + k) for each stream, n = its nodes, k = entries returned",
+    history=(("8.10.0", "`MAXCOUNT` and `MAXSIZE` are new."),),
     summary="Returns entries behind given ids; waits for some if told to.",
 )
 

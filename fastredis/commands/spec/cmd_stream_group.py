@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fastredis.commands.spec.cmd_stream import (
     COUNT,
+    REPLY_LIMITS,
     STREAMS,
     VARIES,
     counted_ids,
@@ -330,13 +331,20 @@ XREADGROUP = Command(
     args=[
         block("group-block", string("group"), string("consumer"), token="GROUP"),
         COUNT,
+        *REPLY_LIMITS,
         integer("milliseconds", token="BLOCK", optional=True),
+        integer("min-idle-time", token="CLAIM", optional=True, since="8.4.0"),
         token("NOACK", optional=True),
         STREAMS,
     ],
     reply=either(
         mapping("entries by the key of their stream"), nil("there are none in time")
     ),
-    cost="O(log n + k) for each stream, n = its nodes, k = entries returned",
+    cost="O(log n + k) for each stream, n = its nodes, k = entries returned; with "
+    "CLAIM O(m log m) besides, m = entries pending",
+    history=(
+        ("8.4.0", "`CLAIM` is new."),
+        ("8.10.0", "`MAXCOUNT` and `MAXSIZE` are new."),
+    ),
     summary="Returns entries new to a group, or pending; waits for some if told to.",
 )
