@@ -75,11 +75,25 @@ cdef char *ERR_ID = b"ERR Invalid stream ID specified as stream command argument
 # --- Ids --------------------------------------------------------------------------
 
 
+cdef inline bint _digits(const char *s, size_t n, uint64_t *v_out) noexcept nogil:
+    """Read a number of up to 19 digits, which cannot overflow."""
+    cdef uint64_t v = 0
+    cdef size_t i
+    if n == 0 or n > 19:
+        return False
+    for i in range(n):
+        if not 48 <= s[i] <= 57:
+            return False
+        v = 10 * v + <uint64_t>(s[i] - 48)
+    v_out[0] = v
+    return True
+
+
 cdef status_t _number(const char *s, size_t n, uint64_t *v_out) noexcept nogil:
     """Read one half of an id; like Redis, not only in its canonical form."""
     cdef char[ID_TEXT_MAX + 1] text
     cdef int64_t negative
-    if num_parse_u64(s, n, v_out) == C_OK:
+    if _digits(s, n, v_out) or num_parse_u64(s, n, v_out) == C_OK:
         return C_OK
     if n == 0 or n > ID_TEXT_MAX or num_parse_i64(s, n, &negative) == C_OK:
         return C_ERR

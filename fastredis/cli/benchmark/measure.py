@@ -22,6 +22,7 @@ from fastredis.cli.benchmark.stream import (
     PROBE_BATCH,
     Stream,
     command_batches,
+    entry_batches,
     field_batches,
     set_batches,
 )
@@ -146,6 +147,12 @@ def add_members(
     """Add the members that a scenario wants in a collection; return how many."""
     name, key, *fields = scenario.adds
     count = settings.keys(scenario.members)
+    if name == "XADD":  # one entry a command
+        with Stream(HOST, server.port) as stream:
+            stream.fill(entry_batches(scenario.adds, count), tick)
+        if int(server.ask("XLEN", key)) != count:
+            raise MeasureError(f"{server.name} did not store {count} entries")
+        return count
     for start in range(0, count, ADD_BATCH):
         numbers = range(start, min(start + ADD_BATCH, count))
         server.ask(name, key, *(_numbered(f, n) for n in numbers for f in fields))

@@ -30,6 +30,7 @@ LIST_KEY: Final = "mylist"
 GEO_KEY: Final = "mygeo"
 HLL_KEY: Final = "myhll"
 CHANNEL: Final = "news"
+STREAM_KEY: Final = "mystream"
 ELEMENT: Final = "element:__rand_int__"
 SHORT_VALUE: Final = "xyz"  # three bytes that no server can store as an integer
 
@@ -43,6 +44,7 @@ LIST_ELEMENTS: Final = 300_000  # of the list
 HASH_FIELDS: Final = 300_000  # of the one hash
 SMALL_HASHES: Final = 100_000
 POINTS: Final = 100_000  # on the map that is searched
+STREAM_ENTRIES: Final = 300_000  # of the stream
 MEGABYTE: Final = 1_048_576
 
 Kind = Literal["load", "memory", "latency"]
@@ -80,6 +82,8 @@ class Scenario:
         map evenly, the same for every server.
     each: the command that stores each key of a memory scenario, if it is not a SET;
         its reply is OK.
+        at a time; XADD with one, numbered from 1), and before every round if
+        requests_per_key is set, too.
     reads: every key must be found, or the measurement is refused.
     expires: keys must have a TTL afterwards.
     subscribers: connections that have subscribed to CHANNEL, and read.
@@ -545,6 +549,39 @@ def _messages() -> list[Scenario]:
         )
         for count in (0, 50)
     ]
+def _streams() -> list[Scenario]:
+    """Streams: entries added, with trimming and without; ranges of a long one."""
+    entry = ("*", "field", SHORT_VALUE)
+    found = [
+        _load(
+            "xadd_p16",
+            0.45,
+            ("XADD", STREAM_KEY, *entry),
+            "XADD of one 3-byte field to a growing stream, P=16",
+            pipeline=16,
+        ),
+        _load(
+            "xadd_maxlen_p16",
+            0.45,
+            ("XADD", STREAM_KEY, "MAXLEN", "~", "1000", *entry),
+            "the same with MAXLEN ~ 1000",
+            pipeline=16,
+        ),
+    ]
+    for name, end in (("xrange", "+"), ("xrevrange", "-")):
+        found.append(
+            _load(
+                f"{name}10_1m",
+                0.45,
+                (name.upper(), STREAM_KEY, "__rand_int__", end, "COUNT", "10"),
+                f"{name.upper()} of 10 at random ids of a stream of 1,000,000, P=16",
+                pipeline=16,
+                keyspace=MILLION,
+                adds=("XADD", STREAM_KEY, "__rand_int__", "field", SHORT_VALUE),
+                members=MILLION,
+            )
+        )
+    return found
 
 
 def _memory() -> list[Scenario]:
@@ -605,6 +642,19 @@ def _memory() -> list[Scenario]:
             ),
         )
     )
+    found.append(
+        Scenario(
+            name="mem_stream_300k",
+            kind="memory",
+            summary="memory of one stream of 300,000 entries of two small fields",
+            targets=(
+                Target("bytes_per_key", 30.0, "absolute"),
+                Target("rss_mb", 1.0, "valkey"),
+            ),
+            adds=("XADD", STREAM_KEY, "*", "name", SHORT_VALUE, "n", "__rand_int__"),
+            members=STREAM_ENTRIES,
+        )
+    )
     return found
 
 
@@ -636,6 +686,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         *_hyperloglogs(),
         *_geo(),
         *_messages(),
+        *_streams(),
         *_memory(),
         *_latency(),
     )

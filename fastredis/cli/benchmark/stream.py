@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_NUMBER: Final = b"__rand_int__"
 FILL_BATCH: Final = 1000  # about 100 KB of requests with 64-byte values
 PROBE_BATCH: Final = 16  # small: one batch is what one pipelining client sends
 TTL_FIRST: Final = 10_000  # seconds; five digits, so that all requests are as long
@@ -95,6 +96,24 @@ def command_batches(
         n = min(batch, count - start)
         numbers = range(start, start + n)
         yield b"".join(b"%b%012d%b" % (head, number, tail) for number in numbers), n
+
+
+def entry_batches(
+    command: Sequence[str], count: int, *, batch: int = FILL_BATCH
+) -> Iterator[tuple[bytes, int]]:
+    """Yield (requests, how many replies) that add count entries, one a command.
+
+    ``__rand_int__`` in the command is the entry's number, from 1 on. There is a reply
+    to the last of a batch only: the entries are to be counted afterwards.
+    """
+    words = [word.encode() for word in command]
+    off, on = encode(b"CLIENT", b"REPLY", b"OFF"), encode(b"CLIENT", b"REPLY", b"ON")
+    for start in range(1, count + 1, batch):
+        requests = [off]
+        for number in range(start, min(start + batch, count + 1)):
+            digits = b"%012d" % number
+            requests.append(encode(*(w.replace(_NUMBER, digits) for w in words)))
+        yield b"".join([*requests, on]), 1
 
 
 # --- Sending ---

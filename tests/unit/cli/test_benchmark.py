@@ -116,6 +116,7 @@ def test_every_promised_scenario_is_there() -> None:
         "zrangebyscore10_1m pfadd_p16 pfcount_p16 pfcount_union geosearch_100k "
         "mem_hash_300k mem_hash5_100k"
         "publish_0 publish_50"
+        "xadd_p16 xadd_maxlen_p16 xrange10_1m xrevrange10_1m mem_stream_300k"
     )
     assert set(SCENARIOS) == basic | set(others.split())
     assert set(QUICK) <= set(SCENARIOS)
