@@ -60,7 +60,7 @@ from fastredis.resp.parser cimport slice_t
 from libc.stdint cimport int64_t
 
 
-cdef sid_t _id(pair):
+cdef sid_t _id(pair) noexcept:
     return sid(pair[0], pair[1])
 
 

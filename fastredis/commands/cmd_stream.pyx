@@ -19,7 +19,17 @@ from fastredis.commands.stream_args cimport (
     stream_was_deleted,
     stream_write_or_reply,
 )
+from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
 from fastredis.core.status cimport C_ERR, C_OK, fr_unlikely, status_t
+from fastredis.datatypes.stream_idmp cimport (
+    SIDMP_DURATION_MAX,
+    SIDMP_LEN_MAX,
+    sidmp_add,
+    sidmp_clear,
+    sidmp_find,
+    sidmp_new,
+    sidmp_t,
+)
 from fastredis.datatypes.t_stream cimport (
     STREAM_ACKED,
     STREAM_DELREF,
@@ -63,8 +73,10 @@ from fastredis.engine.reply cimport (
     reply_wrong_arity,
 )
 from fastredis.keyspace.db cimport dbkey_t
+from fastredis.resp.parser cimport slice_t
 from fastredis.resp.writer cimport out_block_t
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy, memset
 
 cdef enum:
     # entries that an approximate trimming deletes at the most, if it does not say:
@@ -80,6 +92,8 @@ cdef struct stream_add_t:
     bint has_id                 # not "*"
     bint has_seq                # not "1-*"
     sid_t id
+    int producer                # index of the producer's name; 0: none
+    bint is_auto                # its own id is made of the fields; else it follows
 
 
 # --- Options of XADD and XTRIM ----------------------------------------------------
@@ -138,6 +152,21 @@ cdef status_t _settle_limit_or_reply(
     return C_OK
 
 
+cdef int _producer_or_reply(
+    client_t *c, stream_add_t *add, int i, bint is_auto
+) noexcept nogil:
+    """Read a producer's name and maybe its id; return the last index, or -1."""
+    if add.producer:
+        reply_error(c, ERR_SYNTAX)
+        return -1
+    add.producer = i
+    add.is_auto = is_auto
+    if c.argv[i].len == 0 or (not is_auto and c.argv[i + 1].len == 0):
+        reply_error(c, b"ERR producer ID and idempotent ID must not be empty")
+        return -1
+    return i if is_auto else i + 1
+
+
 cdef int _add_options_or_reply(
     client_t *c, stream_add_t *add, bint is_xadd
 ) noexcept nogil:
@@ -153,6 +182,7 @@ cdef int _add_options_or_reply(
     add.trim.limit = 0
     add.is_nomkstream = add.has_id = False
     add.has_seq = True
+    add.producer = 0
     while i < c.argc:
         if is_xadd and c.argv[i].len == 1 and c.argv[i].ptr[0] == 42:
             break
@@ -168,6 +198,10 @@ cdef int _add_options_or_reply(
                 reply_error(c, b"ERR The LIMIT argument must be >= 0.")
                 return -1
             has_limit = True
+        elif is_xadd and i + 1 < c.argc and arg_is(c, i, b"idmpauto"):
+            i = _producer_or_reply(c, add, i + 1, True)
+        elif is_xadd and i + 2 < c.argc and arg_is(c, i, b"idmp"):
+            i = _producer_or_reply(c, add, i + 1, False)
         elif is_xadd and arg_is(c, i, b"nomkstream"):
             add.is_nomkstream = True
         elif arg_stream_refs(c, i, &add.trim.refs):
@@ -198,11 +232,56 @@ cdef int _add_options_or_reply(
 # --- Add --------------------------------------------------------------------------
 
 
+cdef void _digest(client_t *c, int first, unsigned char *digest) noexcept nogil:
+    """Make an id of the arguments from first on: one that their contents have alone."""
+    cdef unsigned char parts[2 * SHA1_NBYTES]
+    cdef int i
+    memset(parts, 0, sizeof(parts))
+    for i in range(first, c.argc):
+        sha1(c.argv[i].ptr, c.argv[i].len, parts + SHA1_NBYTES)
+        sha1(parts, sizeof(parts), parts)
+    memcpy(digest, parts, SHA1_NBYTES)
+
+
+# How a producer calls what it adds.
+cdef struct sent_t:
+    slice_t own
+    unsigned char digest[SHA1_NBYTES]
+
+
+cdef bint _was_sent(
+    client_t *c, const stream_add_t *add, int first, stream_t *s, sent_t *sent
+) noexcept nogil:
+    """Reply the id of an entry that its producer had added before; False: it had not.
+
+    sent: how it calls this one, if it has a name.
+    """
+    cdef sidmp_t *m
+    cdef sid_t id
+    if add.producer == 0:
+        return False
+    if add.is_auto:
+        _digest(c, first, sent.digest)
+        sent.own.ptr = <const char *>sent.digest
+        sent.own.len = SHA1_NBYTES
+    else:
+        sent.own = c.argv[add.producer + 1]
+    if s.idmp == NULL:
+        s.idmp = sidmp_new(c.srv.now_ms)
+    m = <sidmp_t *>s.idmp
+    if not sidmp_find(m, &c.argv[add.producer], &sent.own, c.srv.now_ms, &id):
+        return False
+    m.duplicates += 1
+    reply_sid(c, id)
+    return True
+
+
 cdef api void cmd_xadd(client_t *c) noexcept nogil:
-    """XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED]
+    """XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid]
     [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value ..."""
     cdef dbkey_t key = arg_key(c, 1)
     cdef stream_add_t add
+    cdef sent_t sent
     cdef stream_t *s
     cdef sid_t id
     cdef int first = _add_options_or_reply(c, &add, True)
@@ -227,6 +306,8 @@ cdef api void cmd_xadd(client_t *c) noexcept nogil:
             c, b"ERR The stream has exhausted the last possible ID, unable to add more "
             b"items")
         return
+    if fr_unlikely(_was_sent(c, &add, first, s, &sent)):
+        return
     if stream_make_id(
             s, c.srv.now_ms, &add.id if add.has_id else NULL, add.has_seq,
             &id) != C_OK:
@@ -239,6 +320,9 @@ cdef api void cmd_xadd(client_t *c) noexcept nogil:
             &c.srv.stream_limits) != C_OK:
         reply_error(c, b"ERR Elements are too large to be stored")
         return
+    if fr_unlikely(add.producer != 0):
+        sidmp_add(
+            <sidmp_t *>s.idmp, &c.argv[add.producer], &sent.own, c.srv.now_ms, id)
     reply_sid(c, id)
     key_changed(c, &key, NOTIFY_STREAM, b"xadd")
     if add.trim.by != STREAM_TRIM_NONE and stream_trim(s, &add.trim):
@@ -379,6 +463,54 @@ cdef api void cmd_xdelex(client_t *c) noexcept nogil:
         reply_int(c, code)
     if s != NULL:
         stream_was_deleted(c, &key, s, n)
+
+
+# --- Settings ---------------------------------------------------------------------
+
+
+cdef api void cmd_xcfgset(client_t *c) noexcept nogil:
+    """XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE maxsize]"""
+    cdef dbkey_t key = arg_key(c, 1)
+    cdef int64_t duration = 0, maxsize = 0
+    cdef stream_t *s
+    cdef sidmp_t *m
+    cdef int i = 2
+    while i < c.argc:
+        if i + 1 < c.argc and arg_is(c, i, b"idmp-duration"):
+            if arg_i64_or_reply(c, i + 1, &duration) != C_OK:
+                return
+            if not 1 <= duration <= SIDMP_DURATION_MAX:
+                reply_error(c, b"ERR invalid duration")
+                return
+        elif i + 1 < c.argc and arg_is(c, i, b"idmp-maxsize"):
+            if arg_i64_or_reply(c, i + 1, &maxsize) != C_OK:
+                return
+            if not 1 <= maxsize <= SIDMP_LEN_MAX:
+                reply_error(c, b"ERR invalid maxsize")
+                return
+        else:
+            reply_error(c, ERR_SYNTAX)
+            return
+        i += 2
+    if duration == 0 and maxsize == 0:
+        reply_error(c, ERR_SYNTAX)
+        return
+    if stream_write_or_reply(c, &key, &s) != C_OK:
+        return
+    if s == NULL:
+        reply_error(c, ERR_NO_KEY)
+        return
+    if s.idmp == NULL:
+        s.idmp = sidmp_new(c.srv.now_ms)
+    m = <sidmp_t *>s.idmp
+    if (duration and duration != m.duration_s) or (maxsize and maxsize != m.max_len):
+        sidmp_clear(m)
+    if duration:
+        m.duration_s = duration
+    if maxsize:
+        m.max_len = maxsize
+    mark_dirty(c, 1)
+    reply_ok(c)
 
 
 # --- Set the last id --------------------------------------------------------------

@@ -15,6 +15,7 @@ from fastredis.datatypes.stream_groups cimport (
     sgroup_t,
     snack_t,
 )
+from fastredis.datatypes.stream_idmp cimport sidmp_sweep, sidmp_t
 from fastredis.datatypes.t_stream cimport (
     sid,
     sid_max,
@@ -71,7 +72,8 @@ cdef inline void _pair_int(client_t *c, const char *name, int64_t v) noexcept no
 
 
 cdef void _reply_head(client_t *c, const stream_t *s) noexcept nogil:
-    """Reply the seven pairs that both forms of XINFO STREAM begin with."""
+    """Reply the pairs that both forms of XINFO STREAM begin with."""
+    cdef sidmp_t *m = <sidmp_t *>s.idmp
     _pair_int(c, b"length", <int64_t>s.length)
     _pair_int(c, b"radix-tree-keys", <int64_t>s.nodes.len)
     # a tree of n keys has a root besides; it is none of ours, but clients read it
@@ -83,6 +85,20 @@ cdef void _reply_head(client_t *c, const stream_t *s) noexcept nogil:
     _pair_int(c, b"entries-added", <int64_t>s.entries_added)
     reply_cstring(c, b"recorded-first-entry-id")
     reply_sid(c, s.first_id)
+    if m == NULL:
+        return
+    sidmp_sweep(m, c.srv.now_ms)
+    _pair_int(c, b"idmp-duration", m.duration_s)
+    _pair_int(c, b"idmp-maxsize", m.max_len)
+    _pair_int(c, b"pids-tracked", <int64_t>m.producers.used)
+    _pair_int(c, b"iids-tracked", <int64_t>m.nids)
+    _pair_int(c, b"iids-added", <int64_t>m.added)
+    _pair_int(c, b"iids-duplicates", <int64_t>m.duplicates)
+
+
+cdef inline int64_t _head_len(const stream_t *s) noexcept nogil:
+    """Return how many pairs _reply_head replies."""
+    return 7 if s.idmp == NULL else 13
 
 
 cdef void _reply_progress(
@@ -177,7 +193,7 @@ cdef void _reply_full(client_t *c, const stream_t *s, int64_t count) noexcept no
     cdef int64_t n = _least(s.length, count)
     cdef stream_iter_t it
     cdef unsigned int i
-    reply_map(c, 9)
+    reply_map(c, _head_len(s) + 2)
     _reply_head(c, s)
     reply_cstring(c, b"entries")
     reply_array(c, n)
@@ -198,7 +214,7 @@ cdef api void cmd_xinfo_stream(client_t *c) noexcept nogil:
     if _stream_or_reply(c, &s) != C_OK:
         return
     if c.argc == 3:
-        reply_map(c, 10)
+        reply_map(c, _head_len(s) + 3)
         _reply_head(c, s)
         _pair_int(c, b"groups", s.groups.n)
         reply_cstring(c, b"first-entry")

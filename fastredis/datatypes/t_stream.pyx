@@ -37,6 +37,12 @@ from fastredis.datatypes.stream_groups cimport (
     sgroup_npending,
     snack_remove,
 )
+from fastredis.datatypes.stream_idmp cimport (
+    sidmp_copy,
+    sidmp_free,
+    sidmp_nbytes,
+    sidmp_t,
+)
 from fastredis.ds.listpack cimport (
     LP_MAX_NBYTES,
     LP_HEADER,
@@ -112,6 +118,7 @@ cdef void stream_free(stream_t *s) noexcept nogil:
     """Free a stream with its groups."""
     sidx_clear(&s.nodes, _free_node)
     sgroup_clear(&s.groups)
+    sidmp_free(<sidmp_t *>s.idmp)
     zfree(s)
 
 
@@ -831,6 +838,8 @@ cdef void *_copy(int enc, const void *value) noexcept nogil:
     copy.max_deleted_id = s.max_deleted_id
     copy.entries_added = s.entries_added
     sgroup_copy_all(&copy.groups, &s.groups)
+    if s.idmp != NULL:
+        copy.idmp = sidmp_copy(<const sidmp_t *>s.idmp)
     return copy
 
 
@@ -847,6 +856,8 @@ cdef size_t _nbytes(int enc, const void *value, size_t samples) noexcept nogil:
         n = <size_t>(<double>n / seen * (s.nodes.len - 1))
         sidx_last(&s.nodes, &pos)
         n += zsize(sidx_at(&pos).value)
+    if s.idmp != NULL:
+        n += sidmp_nbytes(<const sidmp_t *>s.idmp)
     return zsize(s) + sidx_nbytes(&s.nodes) + n + sgroup_nbytes(&s.groups)
 
 

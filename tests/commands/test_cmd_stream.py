@@ -571,3 +571,64 @@ def test_watch(client: RawClient, client2: RawClient) -> None:
         client.ok("MULTI")
         client.cmd("PING")
         assert (client.cmd("EXEC") == client.null_array) == is_seen, change
+
+
+# --- Producers' own ids ------------------------------------------------------------
+
+
+def test_nothing_is_added_twice(client: RawClient) -> None:
+    def send(producer: str, own: str, *fields: Any) -> bytes:
+        reply: bytes = client.cmd("XADD", "s", "IDMP", producer, own, "*", *fields)
+        return reply
+
+    first = send("p", "i1", "a", 1)
+    assert send("p", "i1", "a", 2) == first
+    second = send("p", "i2", "a", 1)
+    other = send("q", "i1", "a", 1)
+    assert len({first, second, other}) == 3
+    assert client.cmd("XLEN", "s") == 3
+    made = client.cmd("XADD", "s", "IDMPAUTO", "p", "*", "a", 1, "b", 2)
+    assert client.cmd("XADD", "s", "IDMPAUTO", "p", "*", "a", 1, "b", 2) == made
+    assert client.cmd("XADD", "s", "IDMPAUTO", "p", "*", "a", 1, "b2", "") != made
+    found = info(client)
+    assert found[b"idmp-duration"] == found[b"idmp-maxsize"] == 100
+    assert (found[b"pids-tracked"], found[b"iids-tracked"]) == (2, 5)
+    assert (found[b"iids-added"], found[b"iids-duplicates"]) == (5, 2)
+    assert client.cmd("COPY", "s", "t") == 1
+    assert client.cmd("XADD", "t", "IDMP", "p", "i1", "*", "a", 1) == first
+    assert info(client, "t")[b"iids-duplicates"] == 3
+    assert client.cmd("MEMORY", "USAGE", "t") > 1000
+    for args in (
+        ["IDMP", "p", "i", "IDMP", "p", "i"],
+        ["IDMP", "p", "i", "IDMPAUTO", "p"],
+    ):
+        assert error(client.cmd("XADD", "s", *args, "*", "a", 1)) == SYNTAX
+    assert error(client.cmd("XADD", "s", "IDMPAUTO", "", "*", "a", 1)).startswith("ERR")
+    assert client.cmd("XADD", "u", "NOMKSTREAM", "IDMPAUTO", "p", "*", "a", 1) is None
+
+
+def test_producers_ids_are_forgotten(client: RawClient) -> None:
+    assert error(client.cmd("XCFGSET", "s", "IDMP-DURATION", 5)) == "ERR no such key"
+    add(client, 1)
+    client.ok("XCFGSET", "s", "IDMP-MAXSIZE", 3, "IDMP-DURATION", 1)
+    ids = [client.cmd("XADD", "s", "IDMP", "p", i, "*", "a", i) for i in range(5)]
+    assert client.cmd("XADD", "s", "IDMP", "p", 4, "*", "a", 4) == ids[4]
+    assert client.cmd("XADD", "s", "IDMP", "p", 0, "*", "a", 0) not in ids
+    assert info(client)[b"iids-tracked"] == 3
+    wait_until(lambda: info(client)[b"iids-tracked"] == 0, 5)
+    assert info(client)[b"pids-tracked"] == 0
+    assert client.cmd("XADD", "s", "IDMP", "p", 4, "*", "a", 4) not in ids
+    # another setting begins anew, the same one does not
+    client.ok("XCFGSET", "s", "IDMP-MAXSIZE", 3)
+    assert info(client)[b"iids-tracked"] == 1
+    client.ok("XCFGSET", "s", "IDMP-MAXSIZE", 4)
+    assert info(client)[b"iids-tracked"] == 0
+    for args, text in (
+        ([], SYNTAX),
+        (["IDMP-DURATION"], SYNTAX),
+        (["IDMP-DURATION", 0], "ERR invalid duration"),
+        (["IDMP-DURATION", 86_401], "ERR invalid duration"),
+        (["IDMP-MAXSIZE", 10_001], "ERR invalid maxsize"),
+        (["IDMP-MAXSIZE", "x"], NOT_INTEGER),
+    ):
+        assert error(client.cmd("XCFGSET", "s", *args)) == text

@@ -89,6 +89,18 @@ XADD = Command(
         key(),
         token("NOMKSTREAM", optional=True, since="6.2.0"),
         references(),
+        oneof(
+            "idmp",
+            string("producer-id", token="IDMPAUTO"),
+            block(
+                "idmp-block",
+                string("producer-id"),
+                string("idempotent-id"),
+                token="IDMP",
+            ),
+            optional=True,
+            since="8.6.0",
+        ),
         _trim(optional=True),
         oneof("id-selector", token("*"), string("id")),
         block("data", string("field"), string("value"), multiple=True),
@@ -101,9 +113,27 @@ XADD = Command(
         ("6.2.0", "`NOMKSTREAM`, `MINID` and `LIMIT` are new."),
         ("7.0.0", "The id may leave the second number to the server: `<ms>-*`."),
         _REFS_HISTORY,
+        ("8.6.0", "`IDMP` and `IDMPAUTO` are new."),
     ),
     tips=VARIES,
     summary="Adds an entry to a stream, which is made if there is none.",
+)
+
+XCFGSET = Command(
+    "XCFGSET",
+    group="stream",
+    since="8.6.0",
+    arity=-2,
+    flags=WRITE | FAST,
+    keys=one_key("RW UPDATE"),
+    args=[
+        key(),
+        integer("idmp-duration", token="IDMP-DURATION", optional=True),
+        integer("idmp-maxsize", token="IDMP-MAXSIZE", optional=True),
+    ],
+    reply=ok(),
+    cost="O(1); O(n) when a value changes, n = ids that producers gave",
+    summary="Says for how long a stream knows the ids that producers gave.",
 )
 
 XDEL = Command(
