@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What producers have sent to a stream lately, by ids of theirs. See stream_idmp.pyx."""
+"""What producers have sent to a stream lately, by their own ids: stream_idmp.pyx."""
 from fastredis.ds.hashtable cimport ht_t
 from fastredis.ds.streamindex cimport sid_t
 from fastredis.resp.parser cimport slice_t

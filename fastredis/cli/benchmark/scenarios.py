@@ -646,12 +646,12 @@ def _memory() -> list[Scenario]:
         Scenario(
             name="mem_stream_300k",
             kind="memory",
-            summary="memory of one stream of 300,000 entries of two small fields",
+            summary="memory of one stream of 300,000 entries of two 3-byte fields",
             targets=(
                 Target("bytes_per_key", 30.0, "absolute"),
                 Target("rss_mb", 1.0, "valkey"),
             ),
-            adds=("XADD", STREAM_KEY, "*", "name", SHORT_VALUE, "n", "__rand_int__"),
+            adds=("XADD", STREAM_KEY, "*", "name", SHORT_VALUE, "n", SHORT_VALUE),
             members=STREAM_ENTRIES,
         )
     )
