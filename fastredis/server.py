@@ -477,7 +477,6 @@ class Server:
         os.set_blocking(done, False)
         self.engine.set_flush_fd(told)
         self._loop.add_reader(done, self._serve_flushed, done)
-        self._cron()
         self._is_ready.set()
         try:
             await self._stop.wait()
