@@ -617,6 +617,10 @@ class Server:
         if not self._waiting_signal:
             return False
         self._waiting_signal = 0
+        if self._owns_process:
+            from fastredis.admin import crash
+
+            crash.set_stopping(False)
         self.log.notice("Shutdown manually aborted.")
         return True
 

@@ -277,12 +277,20 @@ cdef extern from *:
 
     /* SIGTERM and SIGINT: note that the server is told to end, which it may be too
        busy to hear, and let the handler of before do the rest. */
+    /* What a save that is under way has written so far. */
+    static void crash_remove_temp(void) {
+        char path[32];
+        snprintf(path, sizeof path, "temp-%ld.rdb", (long)getpid());
+        unlink(path);
+    }
+
     static void crash_on_interrupt(int number, siginfo_t *info, void *context) {
         struct sigaction *old =
             number == SIGINT ? &crash.interrupt : &crash.terminate;
         if (crash.is_stopping && number == SIGINT) {
             if (crash_open()) crash_line("You insist... exiting now.");
             if (crash.pidfile[0]) unlink(crash.pidfile);
+            crash_remove_temp();
             _exit(1);
         }
         crash.is_stopping = 1;

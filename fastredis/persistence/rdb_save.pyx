@@ -4,14 +4,14 @@ r"""All databases written to an RDB file.
     REDIS0010                           magic, version
     FA name value ...                   who wrote this, and when
     FE db  FB keys expiries             a database that is not empty
-      [FC ms] [F8 idle | F9 frequency] type key value  its keys, in the order of the hash table
+      [FC ms] [F8 idle | F9 frequency] type key value     its keys, in any order
       ...
     FF checksum                         of all that is before, 8 bytes; 0: none
 
 The version is the least that the values need, so that as many servers as possible
 read the file: 10, which Redis 7.0 has, 11 for streams, and 12 where fields of a hash
-expire. When a value turns out to need more than was thought, the file is begun anew; what
-the save before needed is a good guess.
+expire. When a value turns out to need more than was thought, the file is begun anew;
+what the save before needed is a good guess.
 
     objects --> buffer of 256 KB --> checksum, write(2) --> temp-<pid>.rdb
                                                         --> fsync, rename, fsync dir

@@ -297,8 +297,7 @@ class Snapshots:
 
     def flushed_all(self) -> None:
         """Have nothing on disk either after FLUSHALL, if that is saved at all."""
-        if self.child is not None:
-            self.child.kill()  # what it writes is of the past
+        self.kill_child()  # what it writes is of the past
         if self._config["save"]:
             self.save()
 

@@ -131,6 +131,18 @@ def test_flushall_ends_a_child(slow: RawClient) -> None:
     slow.ok("SET", "k", "v")
 
 
+def test_flushall_after_a_child_whose_end_nobody_saw(client: RawClient) -> None:
+    client.ok("CONFIG", "SET", "save", "3600 1")
+    client.ok("SET", "k", "v")
+    assert client.cmd("BGSAVE") == "Background saving started"
+    client.ok("SET", "k", "w")
+    client.ok("MULTI")
+    client.cmd("DEBUG", "SLEEP", "0.5")
+    client.cmd("FLUSHALL")
+    assert client.cmd("EXEC") == ["OK", "OK"]
+    assert persistence(client)["rdb_changes_since_last_save"] == "0"
+
+
 def test_flushall_empties_the_file_where_there_are_save_points(
     server: FastredisServer, client: RawClient
 ) -> None:

@@ -205,3 +205,45 @@ def test_idle_times_under_an_lru_policy(tmp_path: Path) -> None:
         assert client.cmd("OBJECT", "IDLETIME", "k") < 60
         client.ok("DEBUG", "RELOAD")
         assert 5000 <= client.cmd("OBJECT", "IDLETIME", "old") < 5060
+
+
+STREAMS: Commands = [
+    *(("XADD", "s", f"{i + 1}-1", "field", i, "other", "x" * i) for i in range(300)),
+    ("XGROUP", "CREATE", "s", "g", 0),
+    ("XREADGROUP", "GROUP", "g", "alice", "COUNT", 5, "STREAMS", "s", ">"),
+    ("XREADGROUP", "GROUP", "g", "bob", "COUNT", 5, "STREAMS", "s", ">"),
+    ("XACK", "s", "g", "2-1"),
+    ("XDEL", "s", "7-1", "8-1"),
+    ("XADD", "e", "1-1", "f", "v"),
+    ("XDEL", "e", "1-1"),
+    ("SET", "k", "v"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("fastredis", "fastredis"),
+        ("fastredis", "valkey"),
+        ("redis", "fastredis"),
+        ("valkey", "fastredis"),
+    ],
+)
+def test_streams(tmp_path: Path, source: str, target: str) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "target").mkdir()
+    with reading(source, tmp_path / "source") as server:
+        client = server.client()
+        fill(client, STREAMS)
+        client.ok("SAVE")
+        shutil.copy(tmp_path / "source" / "dump.rdb", tmp_path / "target" / "dump.rdb")
+        with reading(target, tmp_path / "target") as reader:
+            other = reader.client()
+            for call in (
+                ("DBSIZE",),
+                ("XRANGE", "s", "-", "+"),
+                ("XPENDING", "s", "g"),
+                ("XLEN", "e"),
+                ("XINFO", "GROUPS", "s"),
+            ):
+                assert other.cmd(*call) == client.cmd(*call)

@@ -130,6 +130,20 @@ def test_a_child_that_saves_is_ended_first(fresh_server: Fresh) -> None:
     assert not list(server.directory.glob("temp-*.rdb"))
 
 
+def test_a_second_interrupt_ends_it_at_once(fresh_server: Fresh) -> None:
+    server = fresh_server(save="3600 1", check_exit=False)
+    client = server.client()
+    client.pipeline([("SET", f"k{i}", "v") for i in range(100)])
+    client.ok("CONFIG", "SET", "rdb-key-save-delay", 100_000)
+    os.kill(server.pid, signal.SIGINT)
+    temp = server.directory / f"temp-{server.pid}.rdb"
+    wait_until(temp.exists, 10)
+    os.kill(server.pid, signal.SIGINT)
+    assert server.wait_exit(5) == 1
+    assert not temp.exists()
+    assert not (server.directory / "dump.rdb").exists()
+
+
 def test_it_does_not_end_if_it_cannot_save(fresh_server: Fresh) -> None:
     server = fresh_server(save="3600 1")
     client = server.client()
