@@ -155,10 +155,11 @@ cdef void hash_draw(
     cdef places_t all
     cdef hash_pair_t pair
     cdef void *place
+    cdef const fields_t *t = hash_table_of(o)
     if obj_enc(o) == OBJ_ENC_TABLE and not hash_has_expired(o, now_ms):
         while n:
             n -= 1
-            hash_read_field(hash_table_of(o), <field_t *>ht_random(hash_table_of(o).table, rand), &pair)
+            hash_read_field(t, <field_t *>ht_random(t.table, rand), &pair)
             visit(ctx, &pair)
         return
     _live_places(o, now_ms, &all)
@@ -166,7 +167,7 @@ cdef void hash_draw(
         n -= 1
         place = all.places[rand_below(rand, all.len)]
         if obj_enc(o) == OBJ_ENC_TABLE:
-            hash_read_field(hash_table_of(o), <field_t *>place, &pair)
+            hash_read_field(t, <field_t *>place, &pair)
         else:
             hash_read_pair(o, hash_lp_of(o), <uint8_t *>place, &pair)
         visit(ctx, &pair)

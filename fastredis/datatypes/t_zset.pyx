@@ -29,9 +29,9 @@ Threads: the thread that executes commands; free runs on any.
 """
 from fastredis.core.keyhash cimport keyhash
 from fastredis.core.mem cimport zfree, zmalloc, zsize
-from fastredis.core.num cimport NUM_DOUBLE_BUF
+from fastredis.core.num cimport NUM_DOUBLE_BUF, num_parse_double
 from fastredis.core.rand cimport rand_below
-from fastredis.core.status cimport fr_assert
+from fastredis.core.status cimport C_OK, fr_assert
 from fastredis.datatypes.zset_listpack cimport (
     zlp_append,
     zlp_count_below,
@@ -55,6 +55,8 @@ from fastredis.ds.bptree cimport (
     bpt_nbytes,
     bpt_next,
     bpt_prefetch,
+    bpt_prefetch_from,
+    bpt_prefetch_score,
     bpt_prev,
     bpt_rank,
     bpt_remove,
@@ -94,6 +96,9 @@ from fastredis.ds.listpack cimport (
     lp_text,
 )
 from fastredis.keyspace.obj cimport (
+    LOOKUP_BORDER,
+    LOOKUP_MEMBER,
+    LOOKUP_SCORE,
     OBJ_ENC_LISTPACK,
     OBJ_ENC_TREE,
     obj_lookup_t,
@@ -109,6 +114,7 @@ cdef enum:
     LP_NEW_CAP = 64
     # An iterator asks for the memory of a member so many steps before it comes.
     AHEAD = 6
+    POPS_AHEAD = 3              # less than AHEAD
 
 # --- Trees ------------------------------------------------------------------------
 
@@ -605,6 +611,22 @@ cdef bint zset_remove(zset_t *z, const char *member, size_t nbytes) noexcept nog
     return True
 
 
+cdef inline void _prefetch_next_pop(
+    const zset_tree_t *t, bint is_first
+) noexcept nogil:
+    """Load the bucket of the member that is popped a few pops later.
+
+    Its element is there already, by the iterator that read the one that goes now.
+    """
+    cdef const bpt_leaf_t *leaf = t.tree.first if is_first else t.tree.last
+    cdef const bpt_elem_t *e
+    if leaf.n <= POPS_AHEAD:
+        return
+    e = <const bpt_elem_t *>bpt_unpack(
+        leaf.ptrs[POPS_AHEAD if is_first else leaf.n - 1 - POPS_AHEAD])
+    ht_prefetch_bucket(t.members, keyhash(e.member, e.len))
+
+
 cdef void zset_remove_ranks(zset_t *z, size_t first, size_t n) noexcept nogil:
     """Remove members by rank; O(n log n) in a tree."""
     cdef zset_tree_t *t
@@ -613,6 +635,8 @@ cdef void zset_remove_ranks(zset_t *z, size_t first, size_t n) noexcept nogil:
         z.ptr = lp_delete_range(<uint8_t *>z.ptr, 2 * <int64_t>first, 2 * n)
         return
     t = <zset_tree_t *>z.ptr
+    if n == 1 and (first == 0 or first + 1 == t.tree.len):
+        _prefetch_next_pop(t, first == 0)
     for _i in range(n):
         _tree_forget(t, bpt_remove_at(&t.tree, first))
 
@@ -676,22 +700,43 @@ cdef const char *_encoding(int enc, const void *value) noexcept nogil:
     return b"listpack" if enc == OBJ_ENC_LISTPACK else b"skiplist"
 
 
+cdef bint _prefetch_border(const zset_tree_t *t, obj_lookup_t *l) noexcept nogil:
+    """Load the leaf in which a range of scores begins, then its first elements."""
+    cdef const char *s = l.member
+    cdef size_t n = l.len
+    if l.stage == 0:
+        if n and s[0] == b"(":
+            s += 1
+            n -= 1
+        if num_parse_double(s, n, &l.score) != C_OK:
+            return False
+        bpt_prefetch_score(&t.tree, l.score)
+        return True
+    bpt_prefetch_from(&t.tree, l.score)
+    return False
+
+
 cdef bint _prefetch_member(int enc, const void *value, obj_lookup_t *l) noexcept nogil:
     """Load a member's bucket, then its element, then its leaf; a listpack at once."""
     cdef const zset_tree_t *t = <const zset_tree_t *>value
     if enc != OBJ_ENC_TREE:
         ht_prefetch(value)
         return False
+    if l.kind == LOOKUP_BORDER:
+        return _prefetch_border(t, l)
     if l.stage == 0:
         l.hash = keyhash(l.member, l.len)
         ht_prefetch_bucket(t.members, l.hash)
+        if l.kind == LOOKUP_SCORE and \
+                num_parse_double(l.before, l.before_len, &l.score) == C_OK:
+            bpt_prefetch_score(&t.tree, l.score)
         return True
     if l.stage == 1:
         l.entry = ht_guess(t.members, l.hash)
         if l.entry == NULL:
             return False
         ht_prefetch(l.entry)
-        return l.is_ranked
+        return l.kind != LOOKUP_MEMBER
     bpt_prefetch(&t.tree, <const bpt_elem_t *>l.entry)
     return False
 

@@ -67,8 +67,11 @@ cdef size_t bpt_count_below(
 ) noexcept nogil
 # e: in the tree
 cdef size_t bpt_rank(const bpt_t *t, const bpt_elem_t *e) noexcept nogil
-# have the leaf loaded in which e is, or would be
+# have the leaf loaded in which e is, or in which a score begins
 cdef void bpt_prefetch(const bpt_t *t, const bpt_elem_t *e) noexcept nogil
+cdef void bpt_prefetch_score(const bpt_t *t, double score) noexcept nogil
+# have the first elements loaded that have at least this score
+cdef void bpt_prefetch_from(const bpt_t *t, double score) noexcept nogil
 # leaf NULL if rank is not below t.len
 cdef bpt_pos_t bpt_at(const bpt_t *t, size_t rank) noexcept nogil
 

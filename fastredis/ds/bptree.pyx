@@ -38,8 +38,8 @@ from libc.string cimport memcmp, memcpy, memmove
 
 cdef enum:
     LEAF_BYTES = 1024
-    LEAF_SEARCHED = 424         # of a leaf, those before ptrs
     LINE_BYTES = 64
+    FIRST_ELEMENTS = 6          # of a range; its iterator has the next ones loaded
     # 64**11 elements: more than memory
     HEIGHT_MAX = 12
     # A neighbour takes entries of a full leaf if it has this much room; with less, the
@@ -328,17 +328,57 @@ cdef size_t bpt_rank(const bpt_t *t, const bpt_elem_t *e) noexcept nogil:
     return _count_below(t, &probe)
 
 
-cdef void bpt_prefetch(const bpt_t *t, const bpt_elem_t *e) noexcept nogil:
-    """Find a leaf by the inner nodes, which are few, and have its prefixes loaded."""
-    cdef probe_t probe = _probe_of(e)
-    cdef void *node = t.root
+cdef inline void _load_leaf(const void *leaf) noexcept nogil:
+    """Have all of a leaf on its way, so that no line waits for the one before."""
     cdef size_t i = 0
+    while i < LEAF_BYTES:
+        bpt_prefetch_line(<const char *>leaf + i)
+        i += LINE_BYTES
+
+
+cdef inline void *_leaf_for(const bpt_t *t, const probe_t *probe) noexcept nogil:
+    """Find a leaf by the inner nodes, which are few, and have it loaded."""
+    cdef void *node = t.root
     cdef int _level
     for _level in range(t.height):
-        node = (<inner_t *>node).children[_search_inner(<inner_t *>node, &probe)]
-    while i < LEAF_SEARCHED:
-        bpt_prefetch_line(<const char *>node + i)
-        i += LINE_BYTES
+        node = (<inner_t *>node).children[_search_inner(<inner_t *>node, probe)]
+    return node
+
+
+cdef void bpt_prefetch(const bpt_t *t, const bpt_elem_t *e) noexcept nogil:
+    """Have the leaf loaded in which an element is, or would be."""
+    cdef probe_t probe = _probe_of(e)
+    _load_leaf(_leaf_for(t, &probe))
+
+
+cdef inline probe_t _probe_from(double score) noexcept nogil:
+    cdef probe_t probe
+    probe.key = bpt_key(score)
+    probe.member = NULL
+    probe.len = 0
+    probe.border = BPT_BEFORE_SCORE
+    return probe
+
+
+cdef void bpt_prefetch_score(const bpt_t *t, double score) noexcept nogil:
+    """Have the leaf loaded in which the elements of a score begin."""
+    cdef probe_t probe = _probe_from(score)
+    _load_leaf(_leaf_for(t, &probe))
+
+
+cdef void bpt_prefetch_from(const bpt_t *t, double score) noexcept nogil:
+    """Have the first elements from a score on loaded, as far as its leaf has them.
+
+    By their prefixes: none of them is read.
+    """
+    cdef probe_t probe = _probe_from(score)
+    cdef const bpt_leaf_t *leaf = <const bpt_leaf_t *>_leaf_for(t, &probe)
+    cdef uint32_t i = bpt_below32(
+        leaf.prefixes, leaf.n, <uint32_t>(probe.key >> 32)), end
+    end = min(i + FIRST_ELEMENTS, leaf.n)
+    while i < end:
+        bpt_prefetch_line(bpt_unpack(leaf.ptrs[i]))
+        i += 1
 
 
 cdef bpt_pos_t bpt_at(const bpt_t *t, size_t rank) noexcept nogil:

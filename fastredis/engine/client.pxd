@@ -98,6 +98,7 @@ cdef struct cmd_t:
     bint is_ranked                      # ... and its place in the order, too
     int count_at, count_step            # the argument that counts more keys; 0: none
     char[KEY_WORD_MAX] key_word         # half of what follows it are keys; empty: none
+    int lookup                          # what of it: LOOKUP_* of keyspace/obj.pxd
     cmd_fn fn
     PyObject *python                    # the handler of a CMD_PYTHON command
     cmd_t **subcommands                 # NULL-terminated, or NULL

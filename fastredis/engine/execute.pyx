@@ -545,7 +545,9 @@ cdef void _prefetch_members(
         a = argv.args + r.first + r.cmd.member
         r.lookup.member = a.ptr
         r.lookup.len = a.len
-        r.lookup.is_ranked = r.cmd.is_ranked
+        r.lookup.kind = r.cmd.lookup
+        r.lookup.before = a[-1].ptr     # the key at least
+        r.lookup.before_len = a[-1].len
         r.lookup.stage = 0
         if obj_prefetch(o, &r.lookup):
             r.value = o

@@ -27,6 +27,12 @@ from fastredis.engine.client cimport (
 )
 from fastredis.engine.pycall cimport cmd_call_python
 from fastredis.engine.stats cimport latency_bucket_ticks, latency_percentile
+from fastredis.keyspace.obj cimport (
+    LOOKUP_BORDER,
+    LOOKUP_MEMBER,
+    LOOKUP_RANK,
+    LOOKUP_SCORE,
+)
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
@@ -190,7 +196,14 @@ cdef class CommandTable:
         cmd.last_key = bound.last_key
         cmd.key_step = bound.key_step
         cmd.member = bound.spec.member
-        cmd.is_ranked = bound.spec.ranked
+        cmd.lookup = LOOKUP_MEMBER
+        if bound.spec.border:
+            cmd.member = bound.spec.border
+            cmd.lookup = LOOKUP_BORDER
+        elif bound.spec.scored:
+            cmd.lookup = LOOKUP_SCORE
+        elif bound.spec.ranked:
+            cmd.lookup = LOOKUP_RANK
         cmd.count_at, cmd.count_step = bound.counted
         if len(bound.key_word) >= KEY_WORD_MAX:
             raise ValueError(f"word too long: {bound.key_word!r}")

@@ -50,14 +50,23 @@ cdef struct obj_t:
     uint8_t key_len         # small header only
     uint8_t value_len       # small header only
 
+cdef enum:
+    LOOKUP_MEMBER = 0
+    LOOKUP_RANK = 1         # and its place in the order
+    LOOKUP_SCORE = 2        # and that of its score to be, the argument before it
+    LOOKUP_BORDER = 3       # no member: a score at which a range begins
+
 # A member or field that will soon be looked for in a value.
 cdef struct obj_lookup_t:
     const char *member
     size_t len
-    bint is_ranked          # its place in the order, too
+    const char *before      # the argument before it
+    size_t before_len
+    int kind                # LOOKUP_*
     int stage               # what has been done for it
     uint64_t hash           # for the type's own use, as is entry
     const void *entry
+    double score
 
 # Have memory loaded that the look-up will read, one step; True: when that is there,
 # there will be more to load.

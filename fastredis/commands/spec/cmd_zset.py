@@ -108,7 +108,7 @@ ZADD = Command(
     flags=WRITE | DENYOOM | FAST,
     keys=one_key("RW UPDATE"),
     member=3,
-    ranked=True,
+    scored=True,
     args=[
         key(),
         oneof("condition", token("NX"), token("XX"), optional=True, since="3.0.2"),
@@ -151,6 +151,7 @@ ZCOUNT = Command(
     arity=4,
     flags=READONLY | FAST,
     keys=one_key("RO ACCESS"),
+    border=2,
     args=[key(), double("min"), double("max")],
     reply=number("how many members there are in the range"),
     cost="O(log n), n = members of the set",
@@ -409,6 +410,7 @@ ZRANGEBYSCORE = Command(
     arity=-4,
     flags=READONLY,
     keys=one_key("RO ACCESS"),
+    border=2,
     args=[
         key(),
         double("min"),

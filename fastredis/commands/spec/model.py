@@ -511,6 +511,9 @@ class Command:
     member: where in argv the first member or field of the first key's value is; it is
         looked for ahead in pipelines (engine/execute.pyx). 0: there is none.
     ranked: its place in the order of a sorted set is needed, too.
+    scored: ... and that of the score which stands before it.
+    border: where in argv the score is at which a range of a sorted set begins; it is
+        looked for ahead as a member is.
     module: name of the Python module, for commands that users register.
     """
 
@@ -521,6 +524,7 @@ class Command:
         "args",
         "arity",
         "bare",
+        "border",
         "cost",
         "deprecated",
         "find_keys",
@@ -538,6 +542,7 @@ class Command:
         "ranked",
         "replaced_by",
         "reply",
+        "scored",
         "since",
         "subcommands",
         "summary",
@@ -569,6 +574,8 @@ class Command:
         find_keys: KeyFinder | None = None,
         member: int = 0,
         ranked: bool = False,
+        scored: bool = False,
+        border: int = 0,
         deprecated: str | None = None,
         replaced_by: str | None = None,
         syscmd: bool = False,
@@ -597,6 +604,8 @@ class Command:
         self.find_keys = find_keys
         self.member = member
         self.ranked = ranked
+        self.scored = scored
+        self.border = border
         self.deprecated = deprecated
         self.replaced_by = replaced_by
         self.syscmd = syscmd
