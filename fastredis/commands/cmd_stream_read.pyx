@@ -66,6 +66,7 @@ from fastredis.ds.streamindex cimport (
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
 from fastredis.engine.blocking cimport (
     BLOCK_NULL_ARRAY,
+    block_deadline,
     block_on_keys,
     block_retry_at,
     block_until_gone,
@@ -132,10 +133,10 @@ cdef status_t _timeout_or_reply(
     if ms < 0:
         reply_error(c, b"ERR timeout is negative")
         return C_ERR
-    if ms > INT64_MAX - c.srv.now_ms:
+    if ms >= INT64_MAX - c.srv.now_ms:
         reply_error(c, b"ERR timeout is out of range")
         return C_ERR
-    deadline_ms_out[0] = c.srv.now_ms + ms if ms else 0
+    deadline_ms_out[0] = block_deadline(c, ms)
     return C_OK
 
 

@@ -25,6 +25,13 @@ cdef void block_on_keys(
 cdef void block_until_gone(client_t *c) noexcept nogil
 # ... and at a time (wall clock), if it waits for so long
 cdef void block_retry_at(client_t *c, int64_t when_ms) noexcept nogil
+# when a client's waiting is over that begins now and lasts so long; 0 for 0: no limit
+cdef inline int64_t block_deadline(const client_t *c, int64_t ms) noexcept nogil:
+    """Return a time at which no less than ms have passed: now_ms is rounded down."""
+    if ms == 0:
+        return 0
+    return c.srv.now_ms + ms + (c.srv.now_us % 1000 != 0)
+
 # the argument as a timeout in seconds: "ERR timeout is not a float or out of range",
 # "ERR timeout is negative", "ERR timeout is out of range"
 cdef status_t arg_timeout_or_reply(

@@ -386,10 +386,10 @@ cdef status_t arg_timeout_or_reply(
         reply_error(c, ERR_TIMEOUT_RANGE)
         return C_ERR
     ms = <int64_t>ceil(<double>(seconds * 1000))
-    if ms > <int64_t>0x7FFFFFFFFFFFFFFF - c.srv.now_ms:
+    if ms >= <int64_t>0x7FFFFFFFFFFFFFFF - c.srv.now_ms:
         reply_error(c, ERR_TIMEOUT_RANGE)
         return C_ERR
-    deadline_ms_out[0] = c.srv.now_ms + ms if ms else 0
+    deadline_ms_out[0] = block_deadline(c, ms)
     return C_OK
 
 

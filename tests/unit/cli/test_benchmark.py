@@ -114,8 +114,8 @@ def test_every_promised_scenario_is_there() -> None:
         "mem_set_300k zadd_1m zrank_1m zscore_1m zrange10_1m zpopmin_1m mem_zset_300k "
         "lpush_p16 rpush_p16 lpop_1m rpop_1m lrange_100 lrange_600 mem_list_300k "
         "zrangebyscore10_1m pfadd_p16 pfcount_p16 pfcount_union geosearch_100k "
-        "mem_hash_300k mem_hash5_100k"
-        "publish_0 publish_50"
+        "mem_hash_300k mem_hash5_100k "
+        "publish_0 publish_50 "
         "xadd_p16 xadd_maxlen_p16 xrange10_1m xrevrange10_1m mem_stream_300k"
     )
     assert set(SCENARIOS) == basic | set(others.split())
