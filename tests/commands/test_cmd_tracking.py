@@ -74,7 +74,10 @@ def shown(client: RawClient, watcher: RawClient, field: str) -> str:
         (["SORT_RO", "a", "BY", "nosort"], {"a"}),
         (["GEORADIUS_RO", "a", 0, 0, 1, "m"], {"a"}),
         (["LRANGE", "a", 0, -1], {"a"}),  # of the wrong type: it was read, too
-        (["GET", "a", "b"], set()),  # refused
+        (["XREAD", "COUNT", 1, "streams", "a", "none", 0, 0], {"a", "none"}),
+        (["XRANGE", "none", "-", "+"], {"none"}),
+        (["XREAD", "COUNT", 1], set()),  # refused
+        (["GET", "a", "b"], set()),
         (["KEYS", "*"], set()),
         (["DBSIZE"], set()),
         (["SET", "a", "1", "GET"], set()),
