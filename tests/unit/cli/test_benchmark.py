@@ -54,7 +54,6 @@ from fastredis.cli.benchmark.stream import (
     encode,
     set_batches,
 )
-from fastredis.cli.benchmark.stream import Stream, StreamError, encode, set_batches
 from support.server import FastredisServer
 from support.wait import wait_until
 
