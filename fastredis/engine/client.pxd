@@ -95,7 +95,6 @@ cdef struct cmd_t:
     uint32_t flags
     int first_key, last_key, key_step   # 0: no keys
     int member                          # argument that is looked for ahead; 0: none
-    bint is_ranked                      # ... and its place in the order, too
     int count_at, count_step            # the argument that counts more keys; 0: none
     char[KEY_WORD_MAX] key_word         # half of what follows it are keys; empty: none
     int lookup                          # what of it: LOOKUP_* of keyspace/obj.pxd
