@@ -455,7 +455,7 @@ def test_wait_in_vain(client: Plain) -> None:
     started = time.monotonic()
     assert client.cmd("BZPOPMIN", "z", "0.05") is client.null_array
     assert client.cmd("BZMPOP", "0.05", "1", "z", "MIN") is client.null_array
-    assert time.monotonic() - started >= 0.1
+    assert time.monotonic() - started >= 0.09
     assert str(client.cmd("BZPOPMIN", "z", "-1")) == "ERR timeout is negative"
     bad = client.cmd("BZPOPMAX", "z", "x")
     assert str(bad) == "ERR timeout is not a float or out of range"
