@@ -549,6 +549,8 @@ def _messages() -> list[Scenario]:
         )
         for count in (0, 50)
     ]
+
+
 def _streams() -> list[Scenario]:
     """Streams: entries added, with trimming and without; ranges of a long one."""
     entry = ("*", "field", SHORT_VALUE)
