@@ -476,6 +476,22 @@ def test_all_that_wait_are_served(server: FastredisServer, client2: RawClient) -
         assert waiter.read() == [[b"s", [[b"1-1", [b"n", b"1"]]]]]
 
 
+def test_ten_thousand_streams_are_waited_for(
+    server: FastredisServer, client2: RawClient
+) -> None:
+    waiters = [server.client(2) for _ in range(100)]
+    for i, waiter in enumerate(waiters):
+        keys = [f"{i}:{j}" for j in range(100)]
+        waiter.send("XREAD", "BLOCK", "0", "STREAMS", *keys, *["$"] * 100)
+    wait_blocked(server, 100)
+    # an entry concerns those who wait for its stream, and nobody else
+    add(client2, 1, key="nobody's")
+    add(client2, 1, key="42:7")
+    assert waiters[42].read() == [[b"42:7", [[b"1-1", [b"n", b"1"]]]]]
+    wait_blocked(server, 99)
+    assert not any(waiter.has_input(0) for waiter in waiters)
+
+
 def test_waiting_ends(
     server: FastredisServer, client: RawClient, client2: RawClient
 ) -> None:
