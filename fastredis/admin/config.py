@@ -85,10 +85,14 @@ def config_set(ctx: Context, *arguments: bytes) -> SimpleString:
     if not arguments or len(arguments) % 2:
         raise ReplyError("ERR syntax error")
     words = [decode(argument) for argument in arguments]
-    ctx.server.config.set_many(
+    config = ctx.server.config
+    config.set_many(
         zip(words[::2], words[1::2], strict=True),
         allow_protected=is_allowed(ctx, "enable-protected-configs"),
     )
+    ignored = config.without_effect(words[::2])
+    if ignored:
+        ctx.server.log.warning("Directives without effect yet: " + ", ".join(ignored))
     return OK
 
 

@@ -97,6 +97,7 @@ class Config:
         self.unknown_variables: list[str] = []
         self._values: dict[str, Any] = {o.name: o.default for o in OPTIONS}
         self._watchers: dict[str, list[Callable[[Config], None]]] = {}
+        self._told: set[str] = set()  # directives whose lack of effect was logged
         for name, value in (options or {}).items():
             name = name.replace("_", "-")
             self.assign(name, _as_words(name, value))
@@ -128,9 +129,18 @@ class Config:
         option = BY_NAME[name.lower()]
         return KINDS[option.kind][1](option, self[option.name])
 
-    def without_effect(self) -> list[str]:
-        """Return the names that were given and that no part of the server obeys."""
-        return [name for name in self.given if not BY_NAME[name].flags & BUILT]
+    def without_effect(self, names: Iterable[str] | None = None) -> list[str]:
+        """Return those of the names that no part of the server obeys, each only once.
+
+        names: of directives that were set; None: those given at the start.
+        """
+        found = []
+        for name in self.given if names is None else names:
+            option = BY_NAME[name.lower()]
+            if not option.flags & BUILT and option.name not in self._told:
+                self._told.add(option.name)
+                found.append(option.name)
+        return found
 
     # --- Start -----------------------------------------------------------------
 

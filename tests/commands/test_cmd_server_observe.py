@@ -370,3 +370,14 @@ def test_lolwut(client: RawClient) -> None:
         assert b"Redis ver. 8." in picture.splitlines()[-1]
     assert len(client.cmd("LOLWUT", "VERSION", 5, 30, 4).splitlines()) == 6
     assert error(client, "LOLWUT", "VERSION", "x") == NOT_INTEGER
+
+
+def test_what_has_no_effect_yet_is_logged_once(fresh_server: Fresh) -> None:
+    server = fresh_server()
+    client = server.client(2)
+    told = "Directives without effect yet: aof-load-truncated, replica-priority"
+    for _ in range(2):
+        client.ok("CONFIG", "SET", "aof-load-truncated", "no", "slave-priority", "7")
+        client.ok("CONFIG", "SET", "hz", "11")
+    assert server.log().count(told) == 1
+    assert server.log().count("without effect yet") == 1

@@ -198,6 +198,10 @@ def test_without_effect_lists_what_was_given() -> None:
     config.assign("user", ["alice"])
     assert config.without_effect() == ["replica-read-only", "appendonly", "user"]
     assert Config().without_effect() == []
+    # each is told once, by whatever name
+    assert config.without_effect() == []
+    names = ["hz", "slave-read-only", "AOF-Load-Truncated", "aof-load-truncated"]
+    assert config.without_effect(names) == ["aof-load-truncated"]
 
 
 def test_options_are_checked() -> None:
