@@ -176,7 +176,7 @@ def test_nothing_of_it_is_counted(filled: FastredisServer) -> None:
 
 
 def test_freed_at_once_it_would_take_long(filled: FastredisServer) -> None:
-    """The control: a transaction cannot be answered later, so FLUSHDB SYNC frees here."""
+    """The control: a transaction cannot be answered later, so that frees here."""
     with filled.client() as client:
         best = float("inf")
         for _ in range(2):
