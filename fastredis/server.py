@@ -60,6 +60,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_geo",
     "fastredis.commands.cmd_hash",
     "fastredis.commands.cmd_hash_expire",
+    "fastredis.commands.cmd_himport",
     "fastredis.commands.cmd_hyperloglog",
     "fastredis.commands.cmd_lcs",
     "fastredis.commands.cmd_list",

@@ -64,7 +64,7 @@ cdef uint64_t hash_scan(
 cdef void hash_prefetch(const obj_t *o, const char *field, size_t n) noexcept nogil
 
 # --- Write --------------------------------------------------------------------------
-# the key, which must be absent, with an empty hash
+# the key with an empty hash; whatever was there goes, its expiry, too
 cdef obj_t *hash_new(db_t *db, const dbkey_t *key) noexcept nogil
 # True: the field is new. An old one's expiry goes unless is_kept.
 cdef bint hash_set(

@@ -215,8 +215,9 @@ cdef struct server_t:
     int64_t next_peak_reset_ms
     void *watched                       # watched_t, engine/multi.pyx; or NULL
     void *pubsub                        # pubsub_t, engine/pubsub.pyx; or NULL
-    # free what client_t.multi and .subscriber hold; set with the first such state
+    # free what the client_t fields of these names hold; set with the first such state
     void (*forget_multi)(client_t *c) noexcept nogil
+    void (*forget_fieldsets)(client_t *c) noexcept nogil
     void (*forget_subscriber)(client_t *c) noexcept nogil
     # after FLUSHALL, so that what is on disk goes, too; or NULL
     void (*flushed_all)(server_t *srv) noexcept nogil
@@ -264,8 +265,9 @@ cdef struct client_t:
     client_t *next_unblocked
     out_t *pushes                       # while its command runs: what is to follow it
     uint64_t flush_ticket               # waits for this flush; 0: for none
-    # --- transaction and subscriptions
+    # --- transaction, subscriptions, and what else goes with the connection
     void *multi                         # multi_t, engine/multi.pyx; or NULL
+    void *fieldsets                     # fieldsets_t, engine/fieldsets.pyx; or NULL
     void *subscriber                    # subscriber_t, engine/pubsub.pyx; or NULL
     void *tracker                       # tracker_t, engine/tracking.pyx; or NULL
     # --- identity

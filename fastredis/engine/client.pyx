@@ -110,9 +110,11 @@ cdef void client_stop_monitor(client_t *c) noexcept nogil:
 
 
 cdef void _forget(client_t *c) noexcept nogil:
-    """End a client's transaction and subscriptions."""
+    """End a client's transaction and subscriptions, forget its fieldsets."""
     if c.multi != NULL:
         c.srv.forget_multi(c)
+    if c.fieldsets != NULL:
+        c.srv.forget_fieldsets(c)
     if c.subscriber != NULL:
         c.srv.forget_subscriber(c)
 

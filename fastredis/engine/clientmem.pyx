@@ -18,6 +18,7 @@ from fastredis.engine.client cimport (
     client_close,
     client_nbytes,
 )
+from fastredis.engine.fieldsets cimport fieldsets_nbytes
 from fastredis.engine.multi cimport multi_nbytes
 from fastredis.engine.pubsub cimport pubsub_client_nbytes
 from fastredis.engine.tracking cimport tracking_client_nbytes
@@ -30,8 +31,8 @@ cdef void clientmem_update(client_t *c) noexcept nogil:
     """Count the client's memory as it is now."""
     cdef size_t n = 0
     if not c.flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP):
-        n = client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c) \
-            + tracking_client_nbytes(c)
+        n = client_nbytes(c) + multi_nbytes(c) + fieldsets_nbytes(c) \
+            + pubsub_client_nbytes(c) + tracking_client_nbytes(c)
     c.srv.clients_nbytes += n - c.counted_nbytes
     c.counted_nbytes = n
 

@@ -30,6 +30,7 @@ from fastredis.engine.client cimport (
     CLIENT_WANT_WRITE,
     client_nbytes,
 )
+from fastredis.engine.fieldsets cimport fieldsets_nbytes
 from fastredis.engine.multi cimport multi_len, multi_nbytes, watch_len
 from fastredis.engine.pubsub cimport (
     PUBSUB_CHANNEL,
@@ -130,8 +131,8 @@ cdef dict client_describe(client_t *c):
         "obl": first,
         "oll": nblocks,
         "omem": memory if nblocks else 0,
-        "memory": client_nbytes(c) + multi_nbytes(c) + pubsub_client_nbytes(c)
-        + tracking_client_nbytes(c),
+        "memory": client_nbytes(c) + multi_nbytes(c) + fieldsets_nbytes(c)
+        + pubsub_client_nbytes(c) + tracking_client_nbytes(c),
         "multi": multi_len(c) if c.flags & CLIENT_MULTI else -1,
         "multi_memory": multi_nbytes(c),
         "watch": watch_len(c),

@@ -182,6 +182,54 @@ HGETEX = Command(
     summary="Returns the values of fields and changes when the fields expire.",
 )
 
+HIMPORT = Command(
+    "HIMPORT",
+    group="hash",
+    since="8.10.0",
+    arity=-2,
+    cost="That of the subcommand.",
+    summary="Makes hashes that have their fields in common.",
+    subcommands=[
+        Command(
+            "DISCARD",
+            since="8.10.0",
+            arity=3,
+            args=[string("fieldset-name")],
+            reply=number("1 if there was one of that name, otherwise 0"),
+            cost="O(1)",
+            summary="Forgets a fieldset of the connection.",
+        ),
+        Command(
+            "DISCARDALL",
+            since="8.10.0",
+            arity=2,
+            reply=number("how many there were"),
+            cost="O(n), n = number of fieldsets",
+            summary="Forgets all fieldsets of the connection.",
+        ),
+        Command(
+            "PREPARE",
+            since="8.10.0",
+            arity=-4,
+            args=[string("fieldset-name"), string("field", multiple=True)],
+            reply=ok(),
+            cost="O(n), n = number of fields",
+            summary="Names the fields of hashes to come, for this connection only.",
+        ),
+        Command(
+            "SET",
+            since="8.10.0",
+            arity=-5,
+            flags=WRITE | DENYOOM,
+            keys=one_key("OW UPDATE", at=2),
+            args=[key(), string("fieldset-name"), string("value", multiple=True)],
+            reply=ok(),
+            cost="O(n), n = number of fields",
+            summary="Makes a hash, or replaces one, from values for a fieldset.",
+        ),
+    ],
+)
+
 HINCRBY = Command(
     "HINCRBY",
     group="hash",
