@@ -546,6 +546,11 @@ class Server:
         )
 
     @property
+    def is_loading(self) -> bool:
+        """Whether the data set is being loaded."""
+        return self.snapshots.loader is not None
+
+    @property
     def uses_epoll(self) -> bool:
         """Whether clients are served by the reactor, not by the event loop."""
         return self._listeners is not None and self._listeners.reactor is not None
@@ -610,6 +615,9 @@ class Server:
             process.tell(self.config["supervised"], "STOPPING=1")
         self.exit_code = exit_code
         self.engine.stop_serving()
+        # before any client sees the end of its connection: none is accepted after it
+        assert self._listeners is not None
+        self._listeners.close()
         assert self._stop is not None
         self._stop.set()
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from fastredis.config.parse import decode, encode
 from fastredis.config.store import Config
 from fastredis.resp.values import OK, ReplyError, SimpleString
+
+_FIXED_WHILE_LOADING: Final = "dir"  # the files that are read are in it
 
 
 class Engine(Protocol):
@@ -38,6 +40,10 @@ class Server(Protocol):
     @property
     def log(self) -> Log:
         """Where it writes its log."""
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the data set is being loaded."""
 
 
 class Client(Protocol):
@@ -86,11 +92,14 @@ def config_set(ctx: Context, *arguments: bytes) -> SimpleString:
         raise ReplyError("ERR syntax error")
     words = [decode(argument) for argument in arguments]
     config = ctx.server.config
+    names = [name.lower() for name in words[::2]]
+    if ctx.server.is_loading and _FIXED_WHILE_LOADING in names:
+        raise ReplyError("LOADING Redis is loading the dataset in memory")
     config.set_many(
         zip(words[::2], words[1::2], strict=True),
         allow_protected=is_allowed(ctx, "enable-protected-configs"),
     )
-    ignored = config.without_effect(words[::2])
+    ignored = config.without_effect(names)
     if ignored:
         ctx.server.log.warning("Directives without effect yet: " + ", ".join(ignored))
     return OK

@@ -164,6 +164,8 @@ def test_clients_are_answered_while_it_loads(fresh_server: Fresh) -> None:
     client.ok("MULTI")
     assert client.cmd("GET", "key:0") == LOADING
     client.ok("DISCARD")
+    assert client.cmd("CONFIG", "SET", "hz", "20", "DIR", ".") == LOADING
+    assert client.config("hz") == "10"
     told = client.info("persistence")
     assert told["loading"] == "1"
     assert int(told["loading_total_bytes"]) > 200_000
