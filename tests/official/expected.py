@@ -30,6 +30,14 @@ class ListError(Exception):
 
 
 @dataclass(frozen=True)
+class Unit:
+    """One unit that is run by default: a line of units.txt."""
+
+    tests: int
+    over_tls: bool = False
+
+
+@dataclass(frozen=True)
 class Surprise:
     """Something that the list does not say, or no longer says rightly."""
 
@@ -52,13 +60,18 @@ class Surprise:
 # --- Files ---
 
 
-def read_units(path: Path = UNITS) -> dict[str, int]:
-    """Return the units to run, each with the number of tests it has."""
+def read_units(path: Path = UNITS) -> dict[str, Unit]:
+    """Return the units to run by name.
+
+    Raises: ListError for a line that is not ``name count`` or ``name count tls``.
+    """
     units = {}
-    for line in path.read_text().splitlines():
+    for number, line in enumerate(path.read_text().splitlines(), 1):
         if line and not line.startswith("#"):
-            unit, count = line.split()
-            units[unit] = int(count)
+            unit, count, *marks = line.split()
+            if marks not in ([], ["tls"]):
+                raise ListError(f"{path.name}:{number}: unknown mark: {marks}")
+            units[unit] = Unit(int(count), over_tls=bool(marks))
     return units
 
 

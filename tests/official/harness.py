@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from official import adapt
+from official import adapt, certificates
 
 # Below the ports that the kernel hands out (32768 and up on Linux), and far enough
 # apart for the suite's own listener (32 below) and its search for a free port.
@@ -118,17 +118,26 @@ class WorkCopy:
         return done.stdout.split()
 
     def run(
-        self, unit: str, log: Path, limits: Limits, extra: Sequence[str] = ()
+        self,
+        unit: str,
+        log: Path,
+        limits: Limits,
+        extra: Sequence[str] = (),
+        over_tls: bool = False,
     ) -> UnitRun:
         """Run a unit; its output is kept in log, a file.
 
         extra: further options of the suite's test_helper.tcl.
+        Raises: CertificateError if it is to run over TLS and that cannot be.
         """
         command = [self.tclsh, "tests/test_helper.tcl", "--single", unit]
         command += ["--clients", "1", "--durable"]
         # the suite's own limit of silence comes second to ours
         command += ["--timeout", str(limits.unit + 100)]
         command += ["--baseport", str(self.first_port), "--portcount", "900", *extra]
+        if over_tls:
+            certificates.make(self.path / "tests" / "tls")
+            command += ["--tls"]
         env = dict(os.environ, TERM="dumb", OFFICIAL_REPLY_LIMIT=str(limits.reply))
         env.setdefault("LC_ALL", "C.UTF-8")
         # the servers under test must not meet what was meant for the runner

@@ -31,10 +31,20 @@ from queue import SimpleQueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from official import expected, harness, obtain
+from official import certificates, expected, harness, obtain
 from official.adapt import AdaptError
 from official.expected import Surprise
 from official.harness import ERR, OK, SKIP, Limits, Result, UnitRun, WorkCopy
+
+# Tests of what only the redis-cli of a newer release can do. Most read, without a
+# limit, what an older one never prints. A slash: a regular expression.
+NEEDS_NEWER_CLI = {
+    "integration/redis-cli": (
+        "/^Interactive CLI: (should |upon submitting search|db_num showed)",
+        "/^Interactive (non-TTY )?CLI: Subscribed mode",
+        "/Test command-line hinting",
+    ),
+}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -100,6 +110,13 @@ def server_command(given: str | None) -> list[str]:
     return [os.path.abspath(program), *words[1:]]
 
 
+def skip_options(unit: str) -> list[str]:
+    """Return the suite's options that leave out what needs newer tools."""
+    return [
+        word for test in NEEDS_NEWER_CLI.get(unit, ()) for word in ("--skiptest", test)
+    ]
+
+
 class Runner:
     """One run over some units: where its results go, and how it is set up."""
 
@@ -118,7 +135,7 @@ class Runner:
         for copy in copies:
             self.free.put(copy)
         self.known = expected.read()
-        self.sizes = expected.read_units()
+        self.listed = expected.read_units()
         self.folder = results_folder(obtain.cache_dir())
         self.results: dict[str, dict[str, Result]] = {}
         self.passed: dict[str, int] = {}
@@ -128,9 +145,15 @@ class Runner:
         copy = self.free.get()
         try:
             log = self.folder / (unit.replace("/", "_") + suffix + ".log")
-            return copy.run(unit, log, self.limits, self.options)
+            options = [*self.options, *skip_options(unit)]
+            over_tls = self.is_over_tls(unit)
+            return copy.run(unit, log, self.limits, options, over_tls)
         finally:
             self.free.put(copy)
+
+    def is_over_tls(self, unit: str) -> bool:
+        """Tell whether the list of units wants this one to run over TLS."""
+        return unit in self.listed and self.listed[unit].over_tls
 
     def run_all(self, units: list[str]) -> list[Surprise]:
         """Run all units; print, and return what is not as expected."""
@@ -159,7 +182,9 @@ class Runner:
 
     def judge(self, run: UnitRun) -> list[Surprise]:
         """Record and print the run of a unit; return its surprises."""
-        size = None if self.is_partial else self.sizes.get(run.unit)
+        size = None
+        if run.unit in self.listed and not self.is_partial:
+            size = self.listed[run.unit].tests
         results = expected.outcomes(run, size)
         surprises = expected.compare(run.unit, results, self.known)
         if self.is_partial:  # what was left out says nothing about the list
@@ -233,6 +258,8 @@ def main() -> int:
         for tool in copies[0].missing_tools:
             print(f"# {tool} is not installed; some units need it")
         runner = Runner(arguments, copies)
+        if any(map(runner.is_over_tls, units)):
+            certificates.check_tools(copies[0].tclsh)
         surprises = runner.run_all(units)
         runner.write_results()
         if arguments.keep:
@@ -252,6 +279,7 @@ if __name__ == "__main__":
         sys.exit(main())
     except (
         AdaptError,
+        certificates.CertificateError,
         expected.ListError,
         harness.HarnessError,
         obtain.ObtainError,

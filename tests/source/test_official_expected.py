@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from official import expected, obtain
+from official import certificates, expected, obtain
 from official.harness import ERR, OK, SKIP, Result, UnitRun, parse
 
 OUTPUT = """\
@@ -46,6 +48,18 @@ def test_list_names_only_units_that_are_run() -> None:
     units = expected.read_units()
     assert units
     assert {unit for unit, _name in expected.read()} <= set(units)
+
+
+def test_mark_of_a_unit(tmp_path: Path) -> None:
+    path = tmp_path / "units.txt"
+    path.write_text("# some\nunit/a 3\nunit/b 4 tls\n")
+    assert expected.read_units(path) == {
+        "unit/a": expected.Unit(3),
+        "unit/b": expected.Unit(4, over_tls=True),
+    }
+    path.write_text("unit/a 3 tsl\n")
+    with pytest.raises(expected.ListError, match=":1: unknown mark"):
+        expected.read_units(path)
 
 
 @pytest.mark.parametrize(
@@ -191,3 +205,25 @@ def test_archives_come_from_apts_configuration() -> None:
 def test_no_debian_archive_is_said_plainly() -> None:
     with pytest.raises(obtain.ObtainError, match="no Debian archive"):
         obtain.source_lines([{"Repo-URI": "mirror:/ubuntu/"}])
+
+
+# --- Certificates ---
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+def test_certificates_are_signed_by_the_authority(tmp_path: Path) -> None:
+    folder = tmp_path / "tls"
+    certificates.make(folder)
+    for name, purpose in (("server", "sslserver"), ("client", "sslclient")):
+        for certificate in (name, "redis"):
+            command = ["openssl", "verify", "-CAfile", "ca.crt", "-purpose", purpose]
+            command.append(f"{certificate}.crt")
+            done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr
+    assert "DH PARAMETERS" in (folder / "redis.dh").read_text()
+
+
+def test_missing_openssl_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(certificates.CertificateError, match="program openssl"):
+        certificates.check_tools("tclsh")
