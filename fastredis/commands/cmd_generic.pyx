@@ -503,11 +503,18 @@ cdef api void cmd_randomkey(client_t *c) noexcept nogil:
 cdef struct scan_t:
     scan_options_t options
     int type                    # obj_type_t, SCAN_ANY_TYPE or SCAN_NO_TYPE
+    int64_t now_ms
     int64_t nseen               # keys met, whether they match or not
     obj_t **found               # keys that match; room, or memory of its own
     size_t nfound
     size_t cap
     obj_t *room[SCAN_FOUND_ROOM]
+
+
+cdef inline bint _is_past(const obj_t *o, int64_t now_ms) noexcept nogil:
+    """Return whether a key has expired: whatever its type, it is deleted then."""
+    cdef int64_t when = obj_expire_ms(o)
+    return when != OBJ_NO_EXPIRE and when <= now_ms
 
 
 cdef void _scan_visit(void *ctx, obj_t *o) noexcept nogil:
@@ -516,7 +523,7 @@ cdef void _scan_visit(void *ctx, obj_t *o) noexcept nogil:
     cdef const char *key
     cdef obj_t **more
     s.nseen += 1
-    if s.type >= 0 and obj_type(o) != s.type:
+    if s.type >= 0 and obj_type(o) != s.type and not _is_past(o, s.now_ms):
         return
     key = obj_key(o, &n)
     if not scan_matches(&s.options, key, n):
@@ -548,15 +555,13 @@ cdef void _reply_scanned(client_t *c, scan_t *s, uint64_t cursor) noexcept nogil
     Deleting waits until here, since a scan step must not change the table.
     """
     cdef char[24] digits
-    cdef int64_t now_ms = db_visible_ms(c.db), when
     cdef size_t i, n, nlive = 0
     cdef const char *ptr
     cdef dbkey_t key
     cdef obj_t *o
     for i in range(s.nfound):
         o = s.found[i]
-        when = obj_expire_ms(o)
-        if when != OBJ_NO_EXPIRE and when <= now_ms:
+        if _is_past(o, s.now_ms):
             ptr = obj_key(o, &n)
             key = dbkey(ptr, n)
             db_peek(c.db, &key)
@@ -588,6 +593,7 @@ cdef api void cmd_scan(client_t *c) noexcept nogil:
         return
     if scan_options_or_reply(c, 2, SCAN_KEYS, &s.options) != C_OK:
         return
+    s.now_ms = db_visible_ms(c.db)
     s.type = SCAN_ANY_TYPE
     if s.options.type_arg:
         s.type = _type_named(c, s.options.type_arg)

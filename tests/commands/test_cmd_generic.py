@@ -609,6 +609,19 @@ def test_scan_deletes_what_it_finds_expired(client: RawClient) -> None:
         client.ok("DEBUG", "SET-ACTIVE-EXPIRE", 1)
 
 
+def test_scan_by_type_deletes_what_has_expired_of_any_type(client: RawClient) -> None:
+    client.cmd("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    client.cmd("RPUSH", "list", "a")
+    client.ok("SET", "string", "a")
+    client.ok("SET", "stays", "a")
+    client.cmd("PEXPIRE", "list", "1")
+    client.cmd("PEXPIRE", "string", "1")
+    time.sleep(0.005)
+    assert client.cmd("SCAN", "0", "TYPE", "string", "COUNT", "100")[1] == [b"stays"]
+    assert client.cmd("DBSIZE") == 1
+    client.cmd("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+
+
 @pytest.mark.parametrize(
     "cursor",
     [
