@@ -37,7 +37,9 @@ class Context:
 
     def __init__(self, is_local: bool = False, **options: object) -> None:
         self.resets = 0
-        self.server = SimpleNamespace(config=Config(options), engine=self, log=self)
+        self.server = SimpleNamespace(
+            config=Config(options), engine=self, log=self, is_loading=False
+        )
         self.warnings: list[str] = []
         self.client = SimpleNamespace(is_local=is_local)
 
