@@ -541,7 +541,7 @@ cdef void blocking_expire(server_t *srv) noexcept nogil:
 cdef int64_t blocking_next_deadline(const server_t *srv) noexcept nogil:
     """Return when blocking_expire is to be called again; 0: not at all."""
     cdef const blocking_t *b = _own(srv)
-    return 0 if b == NULL or b.nheap == 0 else _block(b.heap[0]).deadline_ms
+    return 0 if b == NULL or b.nheap == 0 else _block(b.heap[0]).wake_ms
 
 
 cdef size_t blocking_nkeys(const server_t *srv) noexcept nogil:

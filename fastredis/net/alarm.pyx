@@ -16,13 +16,15 @@ Threads: the thread that executes commands.
 from fastredis.core.clock cimport clock_wall_us
 from fastredis.engine.blocking cimport blocking_expire, blocking_next_deadline
 from fastredis.engine.client cimport server_update_clock
+from fastredis.engine.execute cimport engine_serve_blocked
 from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from *:
     """
     #include <string.h>
-    #include <sys/timerfd.h>
     #include <unistd.h>
+    #ifdef __linux__
+    #include <sys/timerfd.h>
     static int alarm_create(void) {
         return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     }
@@ -34,6 +36,11 @@ cdef extern from *:
         t.it_value.tv_nsec = us % 1000000 * 1000;
         timerfd_settime(fd, 0, &t, NULL);
     }
+    #else
+    /* there is no reactor that could wait for it: the cron sees the limits */
+    static int alarm_create(void) { return -1; }
+    static void alarm_arm(int fd, long long us) { (void)fd; (void)us; }
+    #endif
     """
     int alarm_create() nogil
     void alarm_arm(int fd, long long us) nogil
@@ -79,3 +86,4 @@ cdef void alarm_ring(server_t *srv) noexcept nogil:
     srv.alarm_ms = 0        # it has run down; the end of the round sets it again
     server_update_clock(srv)
     blocking_expire(srv)
+    engine_serve_blocked(srv)       # some are only to be tried again
