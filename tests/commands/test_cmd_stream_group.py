@@ -316,6 +316,24 @@ def test_pending(five: RawClient) -> None:
         assert error(five.cmd("XPENDING", *args)) == text
 
 
+def test_what_becomes_idle_is_claimed_without_the_cron(
+    client: RawClient, client2: RawClient
+) -> None:
+    client.cmd("XADD", "s", "1-1", "n", 1)
+    client.ok("XGROUP", "CREATE", "s", "g", 0)
+    client.cmd("XREADGROUP", "GROUP", "g", "first", "STREAMS", "s", ">")
+    client2.ok("DEBUG", "PAUSE-CRON", 1)
+    try:
+        reply = client.cmd(
+            *("XREADGROUP", "GROUP", "g", "second", "BLOCK", 10_000, "CLAIM", 100),
+            *("STREAMS", "s", ">"),
+        )
+    finally:
+        client2.ok("DEBUG", "PAUSE-CRON", 0)
+    assert reply != client.null_array
+    assert client.cmd("XPENDING", "s", "g")[3] == [[b"second", b"1"]]
+
+
 # --- XCLAIM, XAUTOCLAIM ------------------------------------------------------------
 
 
