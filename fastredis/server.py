@@ -44,6 +44,7 @@ from fastredis.engine.runtime import Engine
 from fastredis.net.conn import end_round
 from fastredis.net.listener import ListenError
 from fastredis.net.listeners import Listeners
+from fastredis.persistence.aof import AppendOnly
 from fastredis.persistence.snapshots import LoadFailed, Snapshots
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ class Server:
         self.exit_code = 0
         self.snapshots = Snapshots(self)
         self.supervisor = ""  # systemd, upstart; empty: none that we know of
+        self.aof = AppendOnly(self)
         self._load_commands()
         self._follow_config()
         self._listeners: Listeners | None = None
@@ -494,11 +496,14 @@ class Server:
         assert self._stop is not None
         if not self._keeps_data:
             return True
+        if not self._owns_process and not self._config_keeps_data():
+            return self.aof.settle()
+        has_aof = self.config["appendonly"]
         try:
-            for _ in self.snapshots.load():
+            for _ in self.aof.load() if has_aof else self.snapshots.load():
                 await asyncio.sleep(0)
                 if self._stop.is_set():
-                    break
+                    return True
         except LoadFailed:
             return False
         return True
@@ -507,6 +512,22 @@ class Server:
         """Reply to clients whose FLUSHALL is over; there is a byte for each."""
         self.engine.serve_flushed(len(os.read(fd, _FLUSHED_MAX)))
         end_round(self.engine)
+        return self.aof.settle()
+
+    def _config_keeps_data(self) -> bool:
+        """Return whether the configuration speaks of files with data.
+
+        A server within another program keeps none unless it is told to: it would
+        find and leave them wherever the program runs.
+        """
+        return not self.config.given.keys().isdisjoint(
+            ("save", "dbfilename", "appendonly")
+        )
+
+    @property
+    def has_child(self) -> bool:
+        """Whether a child process saves or rewrites: there is one at a time."""
+        return self.snapshots.child is not None or self.aof.child is not None
 
     def _cron(self) -> None:
         """Do the periodic work and come back in time for the next."""
@@ -524,7 +545,7 @@ class Server:
         more = not self.is_cron_paused and self.engine.cron()
         end_round(self.engine)
         delay = min(_CRON_IDLE, 1 / self.config["hz"])
-        if not self.is_cron_paused and self.snapshots.poll():
+        if not self.is_cron_paused and self.snapshots.poll() | self.aof.poll():
             delay = min(delay, _CRON_CHILD)
         if more:
             delay = _CRON_BUSY
@@ -600,6 +621,7 @@ class Server:
             save = "save" in options
         if not self.snapshots.finish(save=save, force="force" in options):
             return False
+        self.aof.finish()
         self.shutdown()
         return True
 
@@ -652,6 +674,18 @@ class Server:
     def accept_failed(self, number: int) -> None:
         """Log that no connection can be accepted for the moment."""
         self.log.warning(f"Error accepting a client connection: {os.strerror(number)}")
+
+    def aof_write_failed(self, number: int, done: int, wanted: int) -> None:
+        """See to changes that could not be written to the append-only file."""
+        self.aof.write_failed(number, done, wanted)
+
+    def aof_write_recovered(self) -> None:
+        """Tell that they can be written again."""
+        self.aof.write_recovered()
+
+    def aof_fsync_failed(self, number: int) -> None:
+        """See to changes of which nobody knows whether they are on the disk."""
+        self.aof.fsync_failed(number)
 
     def flushed_all(self) -> None:
         """See to the file with the data after FLUSHALL."""

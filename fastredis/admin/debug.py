@@ -129,6 +129,24 @@ def _pause_cron(ctx: Any, value: bytes) -> SimpleString:
 # --- Data -------------------------------------------------------------------------
 
 
+def _aof_flush_sleep(ctx: Any, us: bytes) -> SimpleString:
+    """Make writing slow."""
+    ctx.server.aof.set_write_delay(_integer(us, 0, 2**31 - 1, _NOT_POSITIVE))
+    return OK
+
+
+def _loadaof(ctx: Any) -> SimpleString:
+    """Empty the server and load the append-only file."""
+    try:
+        ctx.server.aof.reload()
+    except LoadFailed:
+        ctx.server.fail_loading()
+        raise ReplyError(
+            "ERR Error trying to load the AOF files, check server logs"
+        ) from None
+    return OK
+
+
 def _reload(ctx: Any, *options: bytes) -> SimpleString:
     """Save the data set and load it again."""
     words = {option.lower() for option in options}
@@ -570,6 +588,20 @@ _ROWS: Final = {
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "Keeps elements of this size or more in nodes of their own; 0: as usual.",
     ),
+    "aof-flush-sleep": _Row(
+        1,
+        1,
+        _aof_flush_sleep,
+        "AOF-FLUSH-SLEEP <microseconds>",
+        "Sleeps before each write to the append-only file; 0: no more.",
+    ),
+    "loadaof": _Row(
+        0,
+        0,
+        _loadaof,
+        "LOADAOF",
+        "Writes what waits for the append-only file, empties the server and loads it.",
+    ),
     "reload": _Row(
         0,
         3,
@@ -627,20 +659,17 @@ _ROWS: Final = {
     "help": _Row(0, 0, _help, "HELP", "Explains the subcommands."),
 }
 
-_NO_AOF: Final = "this server has no append-only file yet"
 _NO_SCRIPTS: Final = "this server runs no scripts yet"
 _NO_PRINT: Final = "this server does not print its structures"
 _NO_REPLICAS: Final = "this server does not replicate yet"
 _NO_CLUSTER: Final = "this server is not part of a cluster"
 
 _MISSING: Final = {
-    "aof-flush-sleep": _NO_AOF,
     "clusterlink": _NO_CLUSTER,
     "crash-and-recover": "this server does not start itself again",
     "drop-cluster-packet-filter": _NO_CLUSTER,
     "leak": "this server does not leak memory on demand",
     "listpack": _NO_PRINT,
-    "loadaof": _NO_AOF,
     "mallctl": "it is for another allocator",
     "mallctl-str": "it is for another allocator",
     "oom": "this server does not run out of memory on demand",

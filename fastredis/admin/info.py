@@ -14,9 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fastredis.persistence.aof import State
 from fastredis.resp.values import Verbatim
+
+if TYPE_CHECKING:
+    from fastredis.persistence.aof import AppendOnly
 
 Field = tuple[str, object]
 
@@ -253,7 +257,7 @@ def _memory(server: Any) -> Iterator[Field]:
     yield "mem_clients_slaves", f.replicas
     yield "mem_clients_normal", f.clients
     yield "mem_cluster_links", 0
-    yield "mem_aof_buffer", 0
+    yield "mem_aof_buffer", f.aof_buffer
     yield "mem_allocator", stats["allocator"]
     # a table grows by one bucket at a time, there is no second one beside it
     yield "mem_overhead_db_hashtable_rehashing", 0
@@ -299,20 +303,40 @@ def _persistence(server: Any) -> Iterator[Field]:
     yield "rdb_last_cow_size", snapshots.last_cow
     yield "rdb_last_load_keys_expired", expired
     yield "rdb_last_load_keys_loaded", loaded
-    yield "aof_enabled", 0
-    yield "aof_rewrite_in_progress", 0
-    yield "aof_rewrite_scheduled", 0
-    yield "aof_last_rewrite_time_sec", -1
-    yield "aof_current_rewrite_time_sec", -1
-    yield "aof_last_bgrewrite_status", "ok"
-    yield "aof_rewrites", 0
-    yield "aof_rewrites_consecutive_failures", 0
-    yield "aof_last_write_status", "ok"
-    yield "aof_last_cow_size", 0
+    yield from _aof(server.aof)
     yield "module_fork_in_progress", 0
     yield "module_fork_last_cow_size", 0
+    if server.aof.state is not State.OFF:
+        yield from _aof_files(server.aof)
     if loader is not None:
         yield from _loading(snapshots, loader)
+
+
+def _aof(aof: AppendOnly) -> Iterator[Field]:
+    """Tell of the append-only file, whether there is one or not."""
+    yield "aof_enabled", int(aof.state is not State.OFF)
+    yield "aof_rewrite_in_progress", int(aof.child is not None)
+    yield "aof_rewrite_scheduled", int(aof.is_scheduled)
+    yield "aof_last_rewrite_time_sec", aof.last_seconds
+    yield (
+        "aof_current_rewrite_time_sec",
+        -1 if aof.child is None else int(time.time() - aof.child.started),
+    )
+    yield "aof_last_bgrewrite_status", "ok" if aof.is_last_good else "err"
+    yield "aof_rewrites", aof.rewrites
+    yield "aof_rewrites_consecutive_failures", aof.failures
+    yield "aof_last_write_status", "err" if aof.error else "ok"
+    yield "aof_last_cow_size", aof.last_cow
+
+
+def _aof_files(aof: AppendOnly) -> Iterator[Field]:
+    """Tell of the files that are being written."""
+    yield "aof_current_size", aof.size
+    yield "aof_base_size", aof.base_size
+    yield "aof_pending_rewrite", 0
+    yield "aof_buffer_length", aof.waiting_bytes
+    yield "aof_pending_bio_fsync", int(aof.is_syncing)
+    yield "aof_delayed_fsync", aof.delayed_syncs
 
 
 def _loading(snapshots: Any, loader: Any) -> Iterator[Field]:

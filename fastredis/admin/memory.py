@@ -32,6 +32,7 @@ class Figures(NamedTuple):
     resident: int  # 0: not known
     clients: int
     replicas: int
+    aof_buffer: int
     tables: dict[int, tuple[int, int]]  # by database: hash table, timing wheel
     buckets: int  # of the hash tables
     keys: int
@@ -40,7 +41,9 @@ class Figures(NamedTuple):
     def overhead(self) -> int:
         """What is not the data set."""
         tables = sum(table + wheel for table, wheel in self.tables.values())
-        return self.startup + self.clients + self.replicas + tables
+        return (
+            self.startup + self.clients + self.replicas + self.aof_buffer + tables
+        )
 
     @property
     def dataset(self) -> int:
@@ -67,6 +70,7 @@ def figures(server: Any) -> Figures:
         resident=resident(),
         clients=clients,
         replicas=0,
+        aof_buffer=server.aof.waiting_bytes,
         tables={db: (t["nbytes"], t["wheel_nbytes"]) for db, t in tables.items()},
         buckets=sum(t["buckets"] for t in tables.values()) * _BUCKET,
         keys=sum(row[1] for row in rows),
@@ -113,7 +117,7 @@ def memory_stats(ctx: Any) -> dict[str, Any]:
         "clients.slaves": f.replicas,
         "clients.normal": f.clients,
         "cluster.links": 0,
-        "aof.buffer": 0,
+        "aof.buffer": f.aof_buffer,
         "lua.caches": 0,
         "functions.caches": 0,
         "script.VMs": 0,

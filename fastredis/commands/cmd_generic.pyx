@@ -43,6 +43,7 @@ from fastredis.engine.errors cimport (
     ERR_SAME_OBJECT,
     ERR_SYNTAX,
 )
+from fastredis.engine.propagate cimport feed_key, feed_key_i64
 from fastredis.engine.reply cimport (
     out_block_t,
     reply_array,
@@ -367,9 +368,11 @@ cdef void _expire(client_t *c, int64_t from_ms, int64_t unit_ms) noexcept nogil:
     if when <= c.db.ks.now_ms:
         db_remove(c.db, &key, c.db.ks.is_lazy_expire)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
+        feed_key(c, b"UNLINK" if c.db.ks.is_lazy_expire else b"DEL", &key)
     else:
         db_set_expire(c.db, &key, o, when)
         key_changed(c, &key, NOTIFY_GENERIC, b"expire")
+        feed_key_i64(c, b"PEXPIREAT", &key, when)
     reply_int(c, 1)
 
 

@@ -29,6 +29,7 @@ from fastredis.datatypes.t_hash cimport (
     hash_delete,
     hash_done,
     hash_exists,
+    hash_expiry,
     hash_get,
     hash_len,
     hash_live,
@@ -64,6 +65,13 @@ from fastredis.engine.errors cimport (
     ERR_VALUE_NAN,
     ERR_VALUE_RANGE,
 )
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_bytes,
+    feed_instead,
+    feed_text,
+    is_fed,
+)
 from fastredis.engine.reply cimport (
     out_block_t,
     reply_array,
@@ -81,10 +89,11 @@ from fastredis.engine.reply cimport (
 from fastredis.keyspace.db cimport (
     db_find_read,
     db_find_write,
+    db_peek,
     db_visible_ms,
     dbkey_t,
 )
-from fastredis.keyspace.obj cimport OBJ_HASH, obj_t
+from fastredis.keyspace.obj cimport OBJ_HASH, OBJ_NO_EXPIRE, obj_t
 from fastredis.resp.writer cimport out_apart, out_join, out_t, resp_bulk_blob
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
@@ -252,7 +261,31 @@ cdef api void cmd_hincrbyfloat(client_t *c) noexcept nogil:
         return
     n = num_format_ld_human(text, NUM_LD_HUMAN_BUF, value)
     _store_number(c, &key, o, text, n, b"hincrbyfloat")
+    if is_fed(c):
+        _feed_number(c, &key, text, n)
     reply_bulk(c, text, n)
+
+
+cdef void _feed_number(
+    client_t *c, const dbkey_t *key, const char *text, int n
+) noexcept nogil:
+    """Have the sum written down: how it is formatted is not for others to decide."""
+    cdef int64_t when
+    cdef obj_t *o = db_peek(c.db, key)
+    hash_expiry(o, c.argv[2].ptr, c.argv[2].len, c.srv.now_ms, &when)
+    if when == OBJ_NO_EXPIRE:
+        feed_instead(c, 4)
+        feed_text(c, b"HSET")
+        feed_args(c, 1, 3)
+    else:
+        feed_instead(c, 7)
+        feed_text(c, b"HSETEX")
+        feed_args(c, 1, 2)
+        feed_text(c, b"KEEPTTL")
+        feed_text(c, b"FIELDS")
+        feed_text(c, b"1")
+        feed_args(c, 2, 3)
+    feed_bytes(c, text, n)
 
 
 # --- Read -------------------------------------------------------------------------

@@ -35,6 +35,12 @@ from fastredis.datatypes.t_hash cimport (
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
 from fastredis.engine.changed cimport NOTIFY_GENERIC, NOTIFY_HASH, key_changed
 from fastredis.engine.client cimport client_t
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_i64,
+    feed_instead,
+    feed_text,
+)
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -206,6 +212,30 @@ cdef void _end(
         key_changed(c, key, NOTIFY_GENERIC, b"del")
 
 
+cdef void _feed_fields(
+    client_t *c, const char *name, const fields_arg_t *fields
+) noexcept nogil:
+    """Have a command of a key and the fields written down."""
+    feed_instead(c, 2 + fields.end - fields.first)
+    feed_text(c, name)
+    feed_args(c, 1, 2)
+    feed_args(c, fields.first, fields.end)
+
+
+cdef void _feed_expiry(
+    client_t *c, int64_t when, int condition, const fields_arg_t *fields
+) noexcept nogil:
+    """Have it written down when fields expire; condition: an argument, or 0."""
+    feed_instead(c, 5 + (condition != 0) + fields.end - fields.first)
+    feed_text(c, b"HPEXPIREAT")
+    feed_args(c, 1, 2)
+    feed_i64(c, when)
+    if condition:
+        feed_args(c, condition, condition + 1)
+    feed_text(c, b"FIELDS")
+    feed_args(c, fields.first - 1, fields.end)
+
+
 cdef int _expire_field(
     client_t *c, obj_t *o, int i, int condition, int64_t when
 ) noexcept nogil:
@@ -218,6 +248,10 @@ cdef int _expire_field(
         return FIELD_UNCHANGED
     if when <= c.srv.now_ms:
         hash_delete(o, c.argv[i].ptr, c.argv[i].len)
+        feed_instead(c, 3)
+        feed_text(c, b"HDEL")
+        feed_args(c, 1, 2)
+        feed_args(c, i, i + 1)
         return FIELD_DELETED
     hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, when)
     return FIELD_CHANGED
@@ -253,6 +287,8 @@ cdef void _expire(client_t *c, int64_t from_ms, int64_t unit_ms) noexcept nogil:
         is_expiring |= code == FIELD_CHANGED
         is_deleting |= code == FIELD_DELETED
         reply_int(c, code)
+    if is_expiring:
+        _feed_expiry(c, when, 3 if condition else 0, &fields)
     if o != NULL:
         _end(c, &key, o, is_expiring, is_deleting)
 
@@ -465,6 +501,14 @@ cdef api void cmd_hgetex(client_t *c) noexcept nogil:
                            &before) == C_OK and before != OBJ_NO_EXPIRE:
                 hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, OBJ_NO_EXPIRE)
                 is_persisting = True
+    if is_expiring:
+        _feed_expiry(c, options.when, 0, &options.fields)
+    elif is_persisting:
+        feed_instead(c, 4 + options.fields.end - options.fields.first)
+        feed_text(c, b"HPERSIST")
+        feed_args(c, 1, 2)
+        feed_text(c, b"FIELDS")
+        feed_args(c, options.fields.first - 1, options.fields.end)
     if is_expiring or is_deleting or is_persisting:
         _end(c, &key, o, is_expiring, is_deleting)
         if is_persisting:
@@ -512,8 +556,20 @@ cdef api void cmd_hsetex(client_t *c) noexcept nogil:
                  db_visible_ms(c.db), &c.srv.hash_limits)
         if is_past:
             hash_delete(o, c.argv[i].ptr, c.argv[i].len)
+            feed_instead(c, 3)
+            feed_text(c, b"HDEL")
+            feed_args(c, 1, 2)
+            feed_args(c, i, i + 1)
         elif options.expiry & OPT_TIME:
             hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, options.when)
+    if options.expiry & OPT_TIME and not is_past:
+        feed_instead(c, 6 + options.fields.end - options.fields.first)
+        feed_text(c, b"HSETEX")
+        feed_args(c, 1, 2)
+        feed_text(c, b"PXAT")
+        feed_i64(c, options.when)
+        feed_text(c, b"FIELDS")
+        feed_args(c, options.fields.first - 1, options.fields.end)
     key_changed(c, &key, NOTIFY_HASH, b"hset")
     _end(c, &key, o, not is_past and (options.expiry & OPT_TIME) != 0, is_past)
     reply_int(c, 1)
@@ -538,4 +594,5 @@ cdef api void cmd_hgetdel(client_t *c) noexcept nogil:
             hash_delete(o, c.argv[i].ptr, c.argv[i].len)
             is_deleting = True
     if is_deleting:
+        _feed_fields(c, b"HDEL", &fields)
         _end(c, &key, o, False, True)

@@ -62,6 +62,13 @@ from fastredis.engine.client cimport (
     client_t,
 )
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_instead,
+    feed_key,
+    feed_key_i64,
+    feed_text,
+)
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -226,8 +233,11 @@ cdef void _pop_first_of(
         reply_array(c, 2)
         reply_bulk(c, key.ptr, key.len)
         if count == 0:
+            feed_key(c, b"LPOP" if end == QL_HEAD else b"RPOP", &key)
             _pop_one(c, &key, o, end)
         else:
+            feed_key_i64(c, b"LPOP" if end == QL_HEAD else b"RPOP", &key,
+                         min(count, <int64_t>list_len(o)))
             _pop_many(c, &key, o, end, count)
         return
     if deadline == NOT_BLOCKING:
@@ -321,6 +331,13 @@ cdef void _rotate(
     _popped(c, key, o, where_from, 1)
 
 
+cdef void _feed_move(client_t *c) noexcept nogil:
+    """Have what BLMOVE and BRPOPLPUSH did written down without the time limit."""
+    feed_instead(c, c.argc - 1)
+    feed_text(c, b"RPOPLPUSH" if c.argc == 4 else b"LMOVE")
+    feed_args(c, 1, c.argc - 1)
+
+
 cdef void _move(
     client_t *c, ql_end_t where_from, ql_end_t where_to, int64_t deadline
 ) noexcept nogil:
@@ -342,11 +359,15 @@ cdef void _move(
     if type_or_reply(c, from_o, OBJ_LIST) != C_OK:
         return
     if _is_same_key(c, 1, 2):
+        if deadline != NOT_BLOCKING:
+            _feed_move(c)
         _rotate(c, &src, from_o, where_from, where_to)
         return
     to_o = db_find_write(c.db, &dst)
     if type_or_reply(c, to_o, OBJ_LIST) != C_OK:
         return
+    if deadline != NOT_BLOCKING:
+        _feed_move(c)
     if to_o == NULL:
         to_o = list_create(c.db, &dst)
     list_seek(from_o, 0 if where_from == QL_HEAD else -1, &it)
@@ -494,6 +515,11 @@ cdef void _move_many(
     to_o = db_find_write(c.db, &dst)
     if type_or_reply(c, to_o, OBJ_LIST) != C_OK:
         return
+    if deadline != NOT_BLOCKING:
+        feed_instead(c, c.argc - 1)
+        feed_text(c, b"LMOVEM")
+        feed_args(c, 1, 5)
+        feed_args(c, 6, c.argc)
     if to_o == NULL:
         to_o = list_create(c.db, &dst)
     batch = _take_batch(

@@ -31,8 +31,10 @@ from fastredis.commands.options cimport (
     options_t,
 )
 from fastredis.datatypes.t_string cimport (
+    STR_INT_MAX,
     STR_SUM_NOT_A_NUMBER,
     STR_SUM_OK,
+    str_bytes,
     str_incr,
     str_set_int,
     str_to_i64,
@@ -52,6 +54,14 @@ from fastredis.engine.errors cimport (
     ERR_NOT_INTEGER,
     ERR_OVERFLOW,
     ERR_SYNTAX,
+)
+from fastredis.engine.propagate cimport (
+    feed_bytes,
+    feed_instead,
+    feed_key,
+    feed_key_i64,
+    feed_text,
+    is_fed,
 )
 from fastredis.engine.reply cimport (
     reply_array,
@@ -159,7 +169,20 @@ cdef api void cmd_incrbyfloat(client_t *c) noexcept nogil:
     n = num_format_ld_human(text, NUM_LD_HUMAN_BUF, value)
     db_set_text(c.db, &key, text, n, DB_KEEP_TTL)
     key_changed(c, &key, NOTIFY_STRING, b"incrbyfloat")
+    if is_fed(c):
+        _feed_number(c, &key, text, n)
     reply_bulk(c, text, n)
+
+
+cdef void _feed_number(
+    client_t *c, const dbkey_t *key, const char *text, int n
+) noexcept nogil:
+    """Have the sum written down: how it is formatted is not for others to decide."""
+    feed_instead(c, 4)
+    feed_text(c, b"SET")
+    feed_bytes(c, key.ptr, key.len)
+    feed_bytes(c, text, n)
+    feed_text(c, b"KEEPTTL")
 
 
 # --- INCREX -----------------------------------------------------------------------
@@ -297,6 +320,9 @@ cdef api void cmd_increx(client_t *c) noexcept nogil:
     [EX s | PX ms | EXAT s | PXAT ms | PERSIST] [ENX]"""
     cdef dbkey_t key = arg_key(c, 1)
     cdef options_t opts
+    cdef char[STR_INT_MAX] digits
+    cdef const char *number
+    cdef size_t nbytes
     cdef int64_t when
     cdef status_t status
     cdef obj_t *o
@@ -319,6 +345,10 @@ cdef api void cmd_increx(client_t *c) noexcept nogil:
         status = _increx_int(c, &key, o, &opts)
     if status != C_OK:
         return
+    if is_fed(c):
+        o = db_find_write(c.db, &key)
+        number = str_bytes(o, digits, &nbytes)
+        _feed_number(c, &key, number, nbytes)
     if opts.flags & OPT_BYFLOAT:
         key_changed(c, &key, NOTIFY_STRING, b"incrbyfloat")
     else:
@@ -329,10 +359,13 @@ cdef api void cmd_increx(client_t *c) noexcept nogil:
     if opts.flags & OPT_PERSIST:
         if db_persist(c.db, &key, o):
             key_event(c, &key, NOTIFY_GENERIC, b"persist")
+            feed_key(c, b"PERSIST", &key)
     elif not opts.flags & OPT_ENX or obj_expire_ms(o) == OBJ_NO_EXPIRE:
         if when <= c.srv.now_ms:
             db_delete(c.db, &key)
             key_event(c, &key, NOTIFY_GENERIC, b"del")
+            feed_key(c, b"DEL", &key)
         else:
             db_set_expire(c.db, &key, o, when)
             key_event(c, &key, NOTIFY_GENERIC, b"expire")
+            feed_key_i64(c, b"PEXPIREAT", &key, when)

@@ -11,6 +11,7 @@ from fastredis.engine.blocking cimport blocking_signal_all
 from fastredis.engine.changed cimport db_will_flush, db_will_swap, dbs_will_flush
 from fastredis.engine.client cimport CHANGE_BLOCKED, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_DB_RANGE, ERR_SYNTAX
+from fastredis.engine.propagate cimport feed_anyway
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk_int,
@@ -51,6 +52,7 @@ cdef api void cmd_flushdb(client_t *c) noexcept nogil:
     cdef bint is_async
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
+    feed_anyway(c)
     dbs_will_flush(c.srv)
     if not is_async:
         flush_sync(c, c.db.id, 1)
@@ -67,6 +69,7 @@ cdef api void cmd_flushall(client_t *c) noexcept nogil:
     cdef int i
     if _flush_mode_or_reply(c, &is_async) != C_OK:
         return
+    feed_anyway(c)
     dbs_will_flush(c.srv)
     if not is_async:
         flush_sync(c, 0, c.srv.ks.ndbs)

@@ -27,6 +27,7 @@ from fastredis.datatypes.set_random cimport set_places, set_pop, set_random, set
 from fastredis.datatypes.t_set cimport (
     member_init,
     member_t,
+    member_text,
     set_add,
     set_at_place,
     set_expect,
@@ -57,6 +58,13 @@ from fastredis.engine.client cimport (
     client_t,
 )
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.propagate cimport (
+    feed_bytes,
+    feed_instead,
+    feed_key,
+    feed_text,
+    is_fed,
+)
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -91,6 +99,17 @@ cdef enum:
 cdef void _visit_reply(void *ctx, member_t *m) noexcept nogil:
     """Reply a member: for functions that visit some."""
     set_reply_member(<client_t *>ctx, m)
+
+
+cdef void _visit_popped(void *ctx, member_t *m) noexcept nogil:
+    """Reply a member, and have it written down."""
+    cdef client_t *c = <client_t *>ctx
+    cdef member_t copy
+    set_reply_member(c, m)
+    if is_fed(c):
+        copy = m[0]
+        member_text(&copy)
+        feed_bytes(c, copy.ptr, copy.len)
 
 
 cdef inline void _arg_member(client_t *c, int i, member_t *m) noexcept nogil:
@@ -319,9 +338,13 @@ cdef void _spop_count(client_t *c) noexcept nogil:
         key_changed_n(c, &key, NOTIFY_SET, b"spop", len)
         db_delete(c.db, &key)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
+        feed_key(c, b"UNLINK", &key)
         return
     reply_set(c, count)
-    set_pop(&s, count, _rand(c), &c.srv.set_limits, _visit_reply, c)
+    feed_instead(c, 2 + <int>count)
+    feed_text(c, b"SREM")
+    feed_bytes(c, key.ptr, key.len)
+    set_pop(&s, count, _rand(c), &c.srv.set_limits, _visit_popped, c)
     _put_back(c, &key, o, s, b"spop", count)
 
 
@@ -346,7 +369,10 @@ cdef api void cmd_spop(client_t *c) noexcept nogil:
         return
     s = set_of(o)
     set_random(s, _rand(c), &m)
-    set_reply_member(c, &m)
+    feed_instead(c, 3)
+    feed_text(c, b"SREM")
+    feed_bytes(c, key.ptr, key.len)
+    _visit_popped(c, &m)
     set_remove(&s, &m)
     _put_back(c, &key, o, s, b"spop", 1)
 

@@ -66,6 +66,16 @@ from fastredis.engine.errors cimport (
     ERR_STRING_TOO_LONG,
     ERR_SYNTAX,
 )
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_bytes,
+    feed_i64,
+    feed_instead,
+    feed_key,
+    feed_key_i64,
+    feed_text,
+    is_fed,
+)
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -78,6 +88,7 @@ from fastredis.engine.reply cimport (
     type_or_reply,
 )
 from fastredis.keyspace.db cimport (
+    DB_KEEP_TTL,
     DB_NO_TTL,
     db_delete,
     db_find_read,
@@ -223,6 +234,7 @@ cdef api void cmd_getdel(client_t *c) noexcept nogil:
     if _get(c, &key):
         db_delete(c.db, &key)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
+        feed_key(c, b"DEL", &key)
 
 
 cdef api void cmd_getex(client_t *c) noexcept nogil:
@@ -246,11 +258,14 @@ cdef api void cmd_getex(client_t *c) noexcept nogil:
         if when <= c.srv.now_ms:
             db_delete(c.db, &key)
             key_changed(c, &key, NOTIFY_GENERIC, b"del")
+            feed_key(c, b"DEL", &key)
         else:
             db_set_expire(c.db, &key, o, when)
             key_changed(c, &key, NOTIFY_GENERIC, b"expire")
+            feed_key_i64(c, b"PEXPIREAT", &key, when)
     elif opts.flags & OPT_PERSIST and db_persist(c.db, &key, o):
         key_changed(c, &key, NOTIFY_GENERIC, b"persist")
+        feed_key(c, b"PERSIST", &key)
 
 
 cdef api void cmd_delifeq(client_t *c) noexcept nogil:
@@ -264,6 +279,7 @@ cdef api void cmd_delifeq(client_t *c) noexcept nogil:
         return
     db_delete(c.db, &key)
     key_changed(c, &key, NOTIFY_GENERIC, b"del")
+    feed_key(c, b"DEL", &key)
     reply_int(c, 1)
 
 
@@ -310,6 +326,7 @@ cdef api void cmd_delex(client_t *c) noexcept nogil:
             return
     db_remove(c.db, &key, c.srv.is_lazy_user_del)
     key_changed(c, &key, NOTIFY_GENERIC, b"del")
+    feed_key(c, b"DEL", &key)
     reply_int(c, 1)
 
 
@@ -327,6 +344,23 @@ cdef inline void _store(
     key_changed(c, key, NOTIFY_STRING, b"set")
     if when > 0:
         key_event(c, key, NOTIFY_GENERIC, b"expire")
+        if is_fed(c):
+            _feed_set(c, key, i, when)
+
+
+cdef void _feed_set(
+    client_t *c, const dbkey_t *key, int i, int64_t when
+) noexcept nogil:
+    """Have it written down what a key was set to; when: as for db_set_bytes."""
+    feed_instead(c, 3 if when == DB_NO_TTL else 4 if when == DB_KEEP_TTL else 5)
+    feed_text(c, b"SET")
+    feed_bytes(c, key.ptr, key.len)
+    feed_args(c, i, i + 1)
+    if when == DB_KEEP_TTL:
+        feed_text(c, b"KEEPTTL")
+    elif when != DB_NO_TTL:
+        feed_text(c, b"PXAT")
+        feed_i64(c, when)
 
 
 cdef void _store_expired(client_t *c, const dbkey_t *key) noexcept nogil:
@@ -336,6 +370,7 @@ cdef void _store_expired(client_t *c, const dbkey_t *key) noexcept nogil:
     key_changed(c, key, NOTIFY_STRING, b"set")
     key_event(c, key, NOTIFY_GENERIC, b"expire")
     key_event(c, key, NOTIFY_EXPIRED, b"expired")
+    feed_key(c, b"DEL", key)
 
 
 cdef bint _may_set(
@@ -382,6 +417,8 @@ cdef void _set_with_options(client_t *c, const dbkey_t *key) noexcept nogil:
         reply_ok(c)
     if is_set:
         _store(c, key, 2, when)
+        if opts.flags & OPT_MATCH and when <= 0 and is_fed(c):
+            _feed_set(c, key, 2, when)      # others do not know such conditions
 
 
 cdef api void cmd_set(client_t *c) noexcept nogil:
@@ -415,6 +452,8 @@ cdef inline void _set_with_ttl(client_t *c, uint32_t unit) noexcept nogil:
     db_set_bytes(c.db, &key, c.argv[3].ptr, c.argv[3].len, when)
     key_changed(c, &key, NOTIFY_STRING, b"set")
     key_event(c, &key, NOTIFY_GENERIC, b"expire")
+    if is_fed(c):
+        _feed_set(c, &key, 3, when)
     reply_ok(c)
 
 

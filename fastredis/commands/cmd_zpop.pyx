@@ -31,6 +31,7 @@ from fastredis.engine.blocking cimport (
 )
 from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.propagate cimport feed_key, feed_key_i64
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -88,6 +89,10 @@ cdef void _pop(
             reply_array(c, 2)
             reply_bulk(c, key.ptr, key.len)
         reply_array(c, n if are_pairs else 2 * n)
+    if form == POP_KEY_FLAT:
+        feed_key(c, b"ZPOPMAX" if is_max else b"ZPOPMIN", key)
+    elif form == POP_KEY_PAIRS:
+        feed_key_i64(c, b"ZPOPMAX" if is_max else b"ZPOPMIN", key, n)
     zset_seek(z, len - 1 if is_max else 0, is_max, &it)
     for _i in range(n):
         zset_next(&it, &entry)

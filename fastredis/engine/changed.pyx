@@ -30,6 +30,7 @@ from fastredis.engine.client cimport (
     CHANGE_WATCHED,
 )
 from fastredis.engine.multi cimport watch_touch, watch_touch_all
+from fastredis.engine.propagate cimport feed_deletion
 from fastredis.engine.pubsub cimport (
     PUBSUB_CHANNEL,
     PUBSUB_PATTERN,
@@ -110,6 +111,8 @@ cdef void _tell(
 
 cdef void _on_expired(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:
     cdef server_t *srv = <server_t *>ctx
+    if srv.feeds:
+        feed_deletion(srv, db, key, db.ks.is_lazy_expire)
     if srv.change_hooks & CHANGE_BLOCKED:
         blocking_signal(db, srv, key)   # some wait for the end of a key
     if srv.change_hooks:

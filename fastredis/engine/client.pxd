@@ -46,6 +46,9 @@ cdef enum:
     CHANGE_EVENTS = 1 << 2              # notify-keyspace-events is not empty
     CHANGE_TRACKED = 1 << 3             # clients that cache (engine/tracking.pyx)
 
+    # server_t.feeds: who writes changes down (engine/propagate.pyx)
+    FEED_AOF = 1 << 0
+
     # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..25)
     CMD_READONLY = 1 << 0
     CMD_WRITE = 1 << 1
@@ -57,6 +60,7 @@ cdef enum:
     CMD_NO_AUTH = 1 << 13
     CMD_MAY_REPLICATE = 1 << 14
     CMD_NO_MULTI = 1 << 20
+    CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23
     CMD_SUBSCRIBER = 1 << 24            # allowed to a subscriber that speaks RESP2
     CMD_UNQUEUED = 1 << 25              # executed at once within MULTI
     CMD_PYTHON = 1 << 30
@@ -159,9 +163,15 @@ cdef struct server_t:
     size_t current_nbytes               # bytes of the requests given by it
     bint is_loading                     # the data set: only CMD_LOADING is executed
     bint is_save_failing                # stop-writes-on-bgsave-error: no writes now
+    int aof_error                       # errno that keeps changes from being written
     bint is_stopping                    # SHUTDOWN was accepted: execute nothing more
     server_stats_t stats
     uint32_t change_hooks               # CHANGE_*
+    uint32_t feeds                      # FEED_*
+    bint feed_waits                     # there is something to write
+    void *feed                          # feed_t, engine/propagate.pyx; or NULL
+    void (*write_feed)(server_t *srv) noexcept nogil    # empties it
+    void *aof                           # aof_t, persistence/aof_file.pyx; or NULL
     bint has_changed_keys               # blocking_serve has something to do
     size_t nblocked                     # clients that wait for keys
     size_t nflushing                    # clients that wait for their flush

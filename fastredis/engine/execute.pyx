@@ -94,6 +94,7 @@ from fastredis.engine.multi cimport (
     watch_clear,
 )
 from fastredis.engine.pause cimport pause_postpones
+from fastredis.engine.propagate cimport feed_begin_unit, feed_call, feed_end_unit
 from fastredis.engine.reply cimport (
     reply_array,
     reply_error,
@@ -132,7 +133,7 @@ from fastredis.resp.writer cimport (
 )
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.string cimport strcmp
+from libc.string cimport strcmp, strerror
 
 cdef extern from *:
     """
@@ -207,9 +208,16 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
 cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
     """Reply an error and return True if the state of the data set forbids a request."""
     cdef server_t *srv = c.srv
+    cdef char[256] text
+    cdef int n
     if srv.is_save_failing and (
             c.cmd.flags & CMD_WRITE or strcmp(c.cmd.name, b"ping") == 0):
         reply_error(c, ERR_MISCONF)
+    elif srv.aof_error and (
+            c.cmd.flags & CMD_WRITE or strcmp(c.cmd.name, b"ping") == 0):
+        n = snprintf(text, sizeof(text), b"MISCONF Errors writing to the AOF file: %s",
+                     strerror(srv.aof_error))
+        reply_error_len(c, text, n)
     elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
         reply_error(c, ERR_LOADING)
     else:
@@ -297,7 +305,10 @@ cdef inline uint64_t _call(client_t *c, uint64_t start) noexcept nogil:
     cdef const char *pos = c.out.pos
     cdef size_t nsealed = c.out.nsealed
     cdef uint64_t end
-    cmd.fn(c)
+    if fr_likely(srv.feeds == 0):
+        cmd.fn(c)
+    else:
+        feed_call(c)
     end = clock_cycles()
     if fr_unlikely((end - start >= srv.slow_ticks) | (c.out.nsealed != nsealed)):
         _note_unusual(c, cmd, end - start, pos, nsealed)
@@ -448,6 +459,7 @@ cdef void engine_execute_queued(client_t *c) noexcept nogil:
     c.has_key_hash = False
     c.flags |= CLIENT_DENY_BLOCKING
     c.srv.is_in_exec = True
+    feed_begin_unit(c.srv)
     reply_array(c, n)
     for i in range(n):
         q = multi_at(c, i)
@@ -460,6 +472,7 @@ cdef void engine_execute_queued(client_t *c) noexcept nogil:
                 and not c.cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
             monitor_feed(c)
     c.srv.is_in_exec = False
+    feed_end_unit(c.srv)
     c.flags &= ~CLIENT_DENY_BLOCKING
     c.cmd = cmd
     c.argv = argv

@@ -98,6 +98,7 @@ from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
 from fastredis.engine.pause cimport PAUSE_NONE, pause_check
 from fastredis.engine.spikes cimport spike_add, spike_free
 from fastredis.engine.multi cimport watch_free, watch_nclients, watch_nkeys
+from fastredis.engine.propagate cimport feed_free
 from fastredis.engine.pubsub cimport (
     PUBSUB_CHANNEL,
     PUBSUB_PATTERN,
@@ -251,6 +252,7 @@ cdef class Engine:
         watch_free(&self.srv)
         pubsub_free(&self.srv)
         tracking_free(&self.srv)
+        feed_free(&self.srv)
         ks_free(self.srv.ks)
         out_pool_free(&self.srv.pool)
         argv_free(&self.srv.argv)
@@ -674,6 +676,11 @@ cdef class Engine:
         self.srv.is_save_failing = value
         _watch_refusals(&self.srv)
 
+    def set_aof_error(self, int number):
+        """Refuse writes since they cannot be written down; 0: end that."""
+        self.srv.aof_error = number
+        _watch_refusals(&self.srv)
+
     def watch_flushall(self):
         """Have server.flushed_all called after each FLUSHALL."""
         self.srv.flushed_all = _flushed_all
@@ -848,7 +855,7 @@ cdef class Engine:
 
 
 cdef void _watch_refusals(server_t *srv) noexcept:
-    if srv.is_loading or srv.is_save_failing:
+    if srv.is_loading or srv.is_save_failing or srv.aof_error:
         srv.watch |= WATCH_REFUSE
     else:
         srv.watch &= ~WATCH_REFUSE

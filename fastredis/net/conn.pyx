@@ -22,6 +22,7 @@ from fastredis.engine.client cimport (
 )
 from fastredis.engine.clientmem cimport clientmem_evict, clientmem_update
 from fastredis.engine.execute cimport engine_feed
+from fastredis.engine.propagate cimport feed_write
 from fastredis.engine.runtime cimport Engine
 from fastredis.engine.tracking cimport tracking_broadcast
 from fastredis.net.alarm cimport alarm_set
@@ -183,6 +184,7 @@ cdef void conn_end_round(server_t *srv) noexcept nogil:
         tracking_broadcast(srv)
     if srv.blocking != NULL:
         alarm_set(srv)
+    feed_write(srv)
     while srv.write_list != NULL:
         c = srv.write_list
         srv.write_list = c.next_write

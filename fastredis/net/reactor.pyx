@@ -40,6 +40,7 @@ Threads: the thread that executes commands.
 from cython cimport final
 from fastredis.core.clock cimport clock_cycles, clock_mono_ns
 from fastredis.core.mem cimport zfree, zmalloc
+from fastredis.core.status cimport fr_unlikely
 from fastredis.engine.client cimport (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSE_ASAP,
@@ -48,6 +49,7 @@ from fastredis.engine.client cimport (
     client_check_output_limit,
     client_close,
     client_new,
+    client_queue_write,
     client_t,
     server_t,
     server_update_clock,
@@ -441,7 +443,9 @@ cdef class Reactor:
         if <size_t>n == room or events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP):
             _watch(c)
         if c.out.first != NULL:
-            if not c.flags & CLIENT_WANT_WRITE:
+            if fr_unlikely(self.srv.feed_waits):
+                client_queue_write(c)   # after what it changed
+            elif not c.flags & CLIENT_WANT_WRITE:
                 _flush(c)
             else:
                 client_check_output_limit(c)

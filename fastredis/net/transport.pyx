@@ -31,6 +31,7 @@ from fastredis.engine.client cimport (
     server_t,
     server_update_clock,
 )
+from fastredis.engine.propagate cimport feed_write
 from fastredis.engine.runtime cimport Engine
 from fastredis.net.conn cimport (
     conn_end_round,
@@ -210,6 +211,7 @@ cdef class ClientProtocol:
         with nogil:
             server_update_clock(srv)
             conn_received(c, self.window.start, nbytes)
+            feed_write(srv)
             if not c.flags & CLIENT_CLOSE_ASAP:
                 _flush(c)
             conn_end_round(srv)

@@ -5,6 +5,14 @@ from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
 from fastredis.engine.changed cimport NOTIFY_GENERIC, key_changed
 from fastredis.engine.client cimport client_t
 from fastredis.engine.errors cimport ERR_NO_MEMORY, ERR_SYNTAX
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_i64,
+    feed_instead,
+    feed_key,
+    feed_text,
+    is_fed,
+)
 from fastredis.engine.reply cimport (
     reply_bulk,
     reply_error,
@@ -173,6 +181,7 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         obj_free(o)
         if db_delete(c.db, &key):
             key_changed(c, &key, NOTIFY_GENERIC, b"del")
+            feed_key(c, b"UNLINK", &key)
         reply_ok(c)
         return
     o = rdb_store(c.db, &key, o, when)
@@ -184,6 +193,13 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         obj_set_lru(o, lfu_pack(
             c.srv.now_ms, LFU_START if r.freq == NOT_GIVEN else <uint32_t>r.freq))
     key_changed(c, &key, NOTIFY_GENERIC, b"restore")
+    if when != DB_NO_TTL and not r.is_absolute and is_fed(c):
+        feed_instead(c, c.argc + 1)
+        feed_text(c, b"RESTORE")
+        feed_args(c, 1, 2)
+        feed_i64(c, when)
+        feed_args(c, 3, c.argc)
+        feed_text(c, b"ABSTTL")
     reply_ok(c)
 
 

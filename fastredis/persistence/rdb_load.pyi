@@ -19,6 +19,7 @@ class RdbLoader:
         replaces: bool = False,
         checks: bool = False,
         any_version: bool = False,
+        keeps_expired: bool = False,
         delay_us: int = 0,
     ) -> None: ...
     def step(self, nbytes: int) -> bool: ...

@@ -500,10 +500,12 @@ cdef class RdbLoader:
     cdef readonly list empties      # the first keys that hold nothing
     cdef readonly dict aux          # what the file says about itself
     cdef readonly bint is_valkey
+    cdef bint keeps_expired         # requests follow that may be about such keys
 
     def __cinit__(
         self, Engine engine not None, path, *, bint checksum=True,
-        bint replaces=False, bint checks=False, bint any_version=False, delay_us=0
+        bint replaces=False, bint checks=False, bint any_version=False,
+        bint keeps_expired=False, delay_us=0
     ):
         cdef void *p
         self.engine = engine
@@ -529,6 +531,7 @@ cdef class RdbLoader:
         self.l.has_checksum = checksum
         self.l.is_replacing = replaces
         self.l.is_checking = checks
+        self.keeps_expired = keeps_expired
         self.l.delay_us = delay_us
         self.l.rand.state = 1
         self.l.expire_ms = OBJ_NO_EXPIRE
@@ -573,8 +576,12 @@ cdef class RdbLoader:
         cdef load_t *l = &self.l
         cdef void *empties = <void *>self.empties
         cdef void *aux = <void *>self.aux
+        if self.keeps_expired:
+            self.engine.srv.now_ms = self.engine.srv.ks.now_ms = 0
         with nogil:
             _load(l, nbytes, empties, aux)
+        if self.keeps_expired:
+            server_update_clock(&self.engine.srv)
         if l.state == LOAD_MORE:
             return True
         if l.state == LOAD_DONE:

@@ -51,6 +51,7 @@ from fastredis.keyspace.obj cimport (
     obj_t,
     obj_type,
 )
+from fastredis.persistence.aof_rewrite cimport aof_put_key, aof_put_select
 from fastredis.persistence.rdb cimport RDB_VERSION, RDB_VERSION_FIELDS, rdb_put_value
 from fastredis.persistence.rdb_io cimport (
     rdb_out_flush,
@@ -222,7 +223,7 @@ cdef void _put_head(rdb_save_t *s) noexcept nogil:
     _put_aux_int(out, b"redis-bits", sizeof(void *) * 8)
     _put_aux_int(out, b"ctime", clock_wall_us() // 1000000)
     _put_aux_int(out, b"used-mem", zused_memory())
-    _put_aux_int(out, b"aof-base", 0)
+    _put_aux_int(out, b"aof-base", s.is_aof_base)
 
 
 cdef void _delay(int64_t us) noexcept nogil:
@@ -288,6 +289,11 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
         version = rdb_put_value(out, o, WITH_EXPIRED_FIELDS)
     if fr_unlikely(version > s.needed_version):
         s.needed_version = version
+    _after_key(s)
+
+
+cdef void _after_key(rdb_save_t *s) noexcept nogil:
+    """Count a key, and tell how far it is."""
     s.nkeys += 1
     if fr_unlikely(s.delay_us != 0):
         _delay(s.delay_us)
@@ -297,8 +303,39 @@ cdef void _put_key(void *ctx, void *entry) noexcept nogil:
         s.progress(s)
 
 
+cdef void _put_requests_of(void *ctx, void *entry) noexcept nogil:
+    """Write the requests that make a key: an ht_visit_fn."""
+    cdef rdb_save_t *s = <rdb_save_t *>ctx
+    if fr_unlikely(s.out.has_failed):
+        return
+    aof_put_key(&s.out, <obj_t *>entry, s.srv.now_ms)
+    _after_key(s)
+
+
+cdef void _put_requests(rdb_save_t *s) noexcept nogil:
+    """Write the whole file as requests."""
+    cdef char[32] line
+    cdef int i
+    if s.has_times:
+        i = snprintf(line, sizeof(line), b"#TS:%lld\r\n", clock_wall_us() // 1000000)
+        rdb_put_bytes(&s.out, line, i)
+    for i in range(s.srv.ks.ndbs):
+        if db_len(&s.srv.ks.dbs[i]):
+            aof_put_select(&s.out, i)
+            ht_walk(s.srv.ks.dbs[i].keys, _put_requests_of, s)
+    rdb_out_flush(&s.out)
+
+
 cdef void _put_all(rdb_save_t *s) noexcept nogil:
     """Write the whole file."""
+    if s.has_requests:
+        _put_requests(s)
+    else:
+        _put_rdb(s)
+
+
+cdef void _put_rdb(rdb_save_t *s) noexcept nogil:
+    """Write the whole file in RDB format."""
     cdef rdb_out_t *out = &s.out
     cdef db_t *db
     cdef uint64_t crc
@@ -395,6 +432,9 @@ cdef int rdb_save_init(
     s.least_version = options["version"]
     s.likely_version = options["likely_version"]
     s.delay_us = options["delay_us"]
+    s.is_aof_base = options.get("aof_base", False)
+    s.has_requests = options.get("requests", False)
+    s.has_times = options.get("times", False)
     s.progress = NULL
     s.ctx = NULL
     return 0
@@ -404,7 +444,9 @@ def save(Engine engine not None, bytes path not None, dict options not None):
     """Write all databases to a file in the working directory.
 
     options: compress, checksum, sync_early, usage (whether), version (at least),
-        likely_version (that the values need), delay_us (after each key).
+        likely_version (that the values need), delay_us (after each key); optional:
+        aof_base (it is the base of an append-only file), requests (it holds requests
+        that make the keys), times (after a line with the time).
     Return (step, errno, keys, bytes, version that the values need); the step is 0 if
     all went well, else that which failed: 1 opening, 2 writing, 3 renaming.
     """

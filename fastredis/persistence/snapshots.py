@@ -59,6 +59,30 @@ class Child:
         """Have it end; that is no failure."""
         os.kill(self.pid, signal.SIGUSR1)
 
+    def reap(self) -> int | None:
+        """Return how it ended, negative for a signal; None: it has not."""
+        self.read()
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            # the program that this server is part of has waited for it, or never does
+            self.read()
+            is_good = self.last.get("is_last") and not self.last["step"]
+            pid, status = self.pid, 0 if is_good else 1 << 8
+        if pid == 0:
+            return None
+        self.read()
+        os.close(self.reports)
+        return os.waitstatus_to_exitcode(status)
+
+    def end(self) -> None:
+        """Have it end, and wait for that; nothing of it stays."""
+        self.kill()
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        os.close(self.reports)
+        _remove_temp(self.pid)
+
 
 class Snapshots:
     """Saving and loading of one server's data set."""
@@ -92,9 +116,14 @@ class Snapshots:
         """The number of changes since the last save."""
         return int(self._engine.dirty - self._saved_dirty)
 
+    def forget_changes(self) -> None:
+        """Count changes anew: what there is was loaded."""
+        self._saved_dirty = self._engine.dirty
+
     # --- Save --------------------------------------------------------------------
 
-    def _options(self) -> dict[str, Any]:
+    def save_options(self) -> dict[str, Any]:
+        """Return the options of rdb_save.save that the configuration says."""
         config = self._config
         return {
             "compress": config["rdbcompression"],
@@ -114,7 +143,7 @@ class Snapshots:
         """Write the file here and now; return whether that worked."""
         self.saves += 1
         step, error, keys, nbytes, self._version = rdb_save.save(
-            self._engine, self._path(), self._options()
+            self._engine, self._path(), self.save_options()
         )
         if step:
             self._log.warning(self._why(step, error, os.getpid()))
@@ -165,7 +194,7 @@ class Snapshots:
             pid, reports, self.fork_us = rdb_child.start(
                 self._engine,
                 self._path(),
-                self._options(),
+                self.save_options(),
                 self._server.child_title("rdb-bgsave"),
                 self._server.child_oom_score(),
             )
@@ -203,7 +232,7 @@ class Snapshots:
         """
         if self.child is not None:
             self._poll_child(self.child)
-        if self.child is None and self.loader is None:
+        if not self._server.has_child and self.loader is None:
             if self.is_scheduled:
                 # after a failure not at once again
                 if self.is_last_good or time.time() - self.last_try > RETRY_DELAY:
@@ -224,20 +253,10 @@ class Snapshots:
                 return
 
     def _poll_child(self, child: Child) -> None:
-        child.read()
-        try:
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-        except ChildProcessError:
-            # the program that this server is part of has waited for it, or never does
-            child.read()
-            is_good = child.last.get("is_last") and not child.last["step"]
-            pid, status = child.pid, 0 if is_good else 1 << 8
-        if pid == 0:
-            return
-        child.read()
-        os.close(child.reports)
-        self.child = None
-        self._note_end(child, os.waitstatus_to_exitcode(status))
+        code = child.reap()
+        if code is not None:
+            self.child = None
+            self._note_end(child, code)
 
     def _note_end(self, child: Child, code: int) -> None:
         """Take note of how a child has ended: code is negative for a signal."""
@@ -286,11 +305,7 @@ class Snapshots:
         child = self.child
         if child is None:
             return
-        child.kill()
-        with suppress(ChildProcessError):
-            os.waitpid(child.pid, 0)
-        os.close(child.reports)
-        _remove_temp(child.pid)
+        child.end()
         self.child = None
 
     # --- What others do ------------------------------------------------------------

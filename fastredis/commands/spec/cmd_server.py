@@ -334,6 +334,18 @@ INFO = Command(
     ),
 )
 
+BGREWRITEAOF = Command(
+    "BGREWRITEAOF",
+    group="server",
+    since="1.0.0",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    python=True,
+    reply=status("what happens: rewriting started, or is scheduled"),
+    cost="O(n) to start, n = memory in use; the rest is done by another process",
+    summary="Has another process write the append-only file anew, as short as it can be.",
+)
+
 LASTSAVE = Command(
     "LASTSAVE",
     group="server",

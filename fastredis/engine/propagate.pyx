@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""What is written down of the changes of the data set, for the append-only file.
+
+    SET k 1 --> handler ----------------------------> changed something: SET k 1
+    SPOP s  --> handler: feed_instead, SREM s a ----> SREM s a
+    GET k   --> keyspace: expired, feed_deletion ---> DEL k
+
+    feed_t.buf   SELECT 0 | SET k 1 | SREM s a | MULTI | ... | EXEC | DEL k | ...
+                                                 <---- a unit ---->
+
+A request that has changed something is written as it came, unless its handler has said
+what to write instead: whatever depends on the time, on chance or on who waits is
+written as its result. One command, or the commands of one EXEC, are a unit: if more
+than one request comes of it, they are wrapped, so that they take effect together or not
+at all.
+
+The buffer is emptied by whoever writes it to a file (server_t.write_feed), at the end of
+each round of the event loop and before any reply of that round is sent: what a client
+was told has been written.
+
+Nothing of this is done while nobody writes (server_t.feeds is 0).
+
+Cost: O(bytes) for each change. Threads: the thread that executes commands.
+"""
+from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
+from fastredis.core.num cimport num_format_i64, num_format_u64
+from fastredis.engine.client cimport CMD_TOUCHES_ARBITRARY_KEYS
+from libc.string cimport memcpy, memmove, strlen
+
+cdef enum:
+    BUFFER_MIN = 16 * 1024
+    BUFFER_KEPT = 1024 * 1024       # a larger one is given back when it is empty
+    DIGITS = 24
+    UNKNOWN_DB = -1
+
+cdef const char *MULTI = b"*1\r\n$5\r\nMULTI\r\n"
+cdef const char *EXEC = b"*1\r\n$4\r\nEXEC\r\n"
+
+
+# --- Bytes ------------------------------------------------------------------------
+
+
+cdef inline feed_t *_own(server_t *srv) noexcept nogil:
+    return <feed_t *>srv.feed
+
+
+cdef void _grow(feed_t *f, size_t nbytes) noexcept nogil:
+    f.cap = max(2 * f.cap, f.len + nbytes, <size_t>BUFFER_MIN)
+    f.buf = <char *>zrealloc(f.buf, f.cap)
+    f.cap = zsize(f.buf)
+
+
+cdef inline void _put(feed_t *f, const void *s, size_t nbytes) noexcept nogil:
+    if f.cap - f.len < nbytes:
+        _grow(f, nbytes)
+    memcpy(f.buf + f.len, s, nbytes)
+    f.len += nbytes
+
+
+cdef inline void _put_count(feed_t *f, char kind, uint64_t n) noexcept nogil:
+    """Append the line that says how many arguments, or bytes, follow."""
+    cdef char[DIGITS + 3] line
+    cdef int len
+    line[0] = kind
+    len = 1 + num_format_u64(line + 1, n)
+    line[len] = b"\r"
+    line[len + 1] = b"\n"
+    _put(f, line, len + 2)
+
+
+cdef inline void _put_arg(feed_t *f, const char *s, size_t nbytes) noexcept nogil:
+    _put_count(f, b"$", nbytes)
+    _put(f, s, nbytes)
+    _put(f, b"\r\n", 2)
+
+
+cdef void _put_time(server_t *srv, feed_t *f) noexcept nogil:
+    """Append a line that says what time it is, once a second; not within a unit."""
+    cdef char[DIGITS + 8] line
+    cdef int64_t now = srv.now_ms // 1000
+    cdef int n
+    if now == f.time_s:
+        return
+    f.time_s = now
+    memcpy(line, b"#TS:", 4)
+    n = 4 + num_format_i64(line + 4, now)
+    memcpy(line + n, b"\r\n", 2)
+    _put(f, line, n + 2)
+    f.unit_at = f.len
+
+
+cdef void _begin(server_t *srv, int db, int argc) noexcept nogil:
+    """Begin a request for a database."""
+    cdef feed_t *f = _own(srv)
+    cdef char[DIGITS] digits
+    srv.feed_waits = True
+    if f.has_times and f.unit_ncommands == 0:
+        _put_time(srv, f)
+    if f.db != db:
+        f.db = db
+        _put_count(f, b"*", 2)
+        _put_arg(f, b"SELECT", 6)
+        _put_arg(f, digits, num_format_i64(digits, db))
+    f.unit_ncommands += 1
+    _put_count(f, b"*", argc)
+
+
+# --- For handlers -----------------------------------------------------------------
+
+
+cdef void feed_instead(client_t *c, int argc) noexcept nogil:
+    """Begin a request in place of the one being executed."""
+    if c.srv.feeds == 0:
+        return
+    _own(c.srv).is_replaced = True
+    if argc:
+        _begin(c.srv, c.db.id, argc)
+
+
+cdef void feed_text(client_t *c, const char *s) noexcept nogil:
+    """Append an argument."""
+    if c.srv.feeds:
+        _put_arg(_own(c.srv), s, strlen(s))
+
+
+cdef void feed_bytes(client_t *c, const char *s, size_t nbytes) noexcept nogil:
+    """Append an argument."""
+    if c.srv.feeds:
+        _put_arg(_own(c.srv), s, nbytes)
+
+
+cdef void feed_i64(client_t *c, int64_t v) noexcept nogil:
+    """Append an argument, as decimal digits."""
+    cdef char[DIGITS] digits
+    if c.srv.feeds:
+        _put_arg(_own(c.srv), digits, num_format_i64(digits, v))
+
+
+cdef void feed_args(client_t *c, int first, int last) noexcept nogil:
+    """Append arguments of the request itself."""
+    cdef int i
+    if c.srv.feeds:
+        for i in range(first, last):
+            _put_arg(_own(c.srv), c.argv[i].ptr, c.argv[i].len)
+
+
+cdef void feed_key(client_t *c, const char *name, const dbkey_t *key) noexcept nogil:
+    """Have a request of a key alone written instead."""
+    feed_instead(c, 2)
+    feed_text(c, name)
+    feed_bytes(c, key.ptr, key.len)
+
+
+cdef void feed_key_i64(
+    client_t *c, const char *name, const dbkey_t *key, int64_t v
+) noexcept nogil:
+    """Have a request of a key and a number written instead."""
+    feed_instead(c, 3)
+    feed_text(c, name)
+    feed_bytes(c, key.ptr, key.len)
+    feed_i64(c, v)
+
+
+cdef void feed_anyway(client_t *c) noexcept nogil:
+    """Have the request written though nothing has changed."""
+    if c.srv.feeds:
+        _own(c.srv).is_forced = True
+
+
+# --- For the engine ---------------------------------------------------------------
+
+
+cdef void feed_begin_unit(server_t *srv) noexcept nogil:
+    """Begin a unit."""
+    cdef feed_t *f = _own(srv)
+    if srv.feeds == 0:
+        return
+    f.is_unit_open = True
+    f.is_unwrapped = False
+    f.unit_at = f.len
+    f.unit_ncommands = 0
+
+
+cdef void feed_end_unit(server_t *srv) noexcept nogil:
+    """End a unit: wrap it if it has several requests."""
+    cdef feed_t *f = _own(srv)
+    cdef size_t n = strlen(MULTI)
+    if srv.feeds == 0 or not f.is_unit_open:
+        return
+    f.is_unit_open = False
+    if f.unit_ncommands < 2 or f.is_unwrapped:
+        return
+    if f.cap - f.len < n:
+        _grow(f, n)
+    memmove(f.buf + f.unit_at + n, f.buf + f.unit_at, f.len - f.unit_at)
+    memcpy(f.buf + f.unit_at, MULTI, n)
+    f.len += n
+    _put(f, EXEC, strlen(EXEC))
+
+
+cdef void feed_call(client_t *c) noexcept nogil:
+    """Execute c.cmd, and write the request down if need be."""
+    cdef server_t *srv = c.srv
+    cdef feed_t *f = _own(srv)
+    cdef uint64_t dirty = srv.dirty
+    cdef bint is_outer = not f.is_unit_open
+    cdef bint was_replaced = f.is_replaced
+    cdef bint was_forced = f.is_forced
+    if is_outer:
+        feed_begin_unit(srv)
+        f.is_unwrapped = (c.cmd.flags & CMD_TOUCHES_ARBITRARY_KEYS) != 0
+    f.is_replaced = f.is_forced = False
+    c.cmd.fn(c)
+    if (srv.dirty != dirty or f.is_forced) and not f.is_replaced and srv.feeds:
+        _begin(srv, c.db.id, c.argc)
+        feed_args(c, 0, c.argc)
+    # what a command executes stands for it: EXEC, commands written in Python
+    f.is_replaced = was_replaced or srv.dirty != dirty
+    f.is_forced = was_forced
+    if is_outer:
+        feed_end_unit(srv)
+
+
+cdef void feed_deletion(
+    server_t *srv, db_t *db, const dbkey_t *key, bint is_lazy
+) noexcept nogil:
+    """Write down that a key goes by itself."""
+    if not _own(srv).is_unit_open:
+        _own(srv).unit_ncommands = 0
+    _begin(srv, db.id, 2)
+    if is_lazy:
+        _put_arg(_own(srv), b"UNLINK", 6)
+    else:
+        _put_arg(_own(srv), b"DEL", 3)
+    _put_arg(_own(srv), key.ptr, key.len)
+
+
+# --- For what writes --------------------------------------------------------------
+
+
+cdef void feed_start(server_t *srv, int which) noexcept nogil:
+    """Collect from now on."""
+    cdef feed_t *f
+    if srv.feed == NULL:
+        srv.feed = zcalloc(sizeof(feed_t))
+        _own(srv).db = UNKNOWN_DB
+    f = _own(srv)
+    srv.feeds |= which
+    f.db = UNKNOWN_DB
+    f.is_unit_open = srv.is_in_exec
+    f.unit_at = f.len
+    f.unit_ncommands = 0
+
+
+cdef void feed_stop(server_t *srv, int which) noexcept nogil:
+    """Collect no more for one of those that write."""
+    srv.feeds &= ~which
+    if srv.feeds == 0:
+        feed_clear(srv)
+
+
+cdef feed_t *feed_of(server_t *srv) noexcept nogil:
+    """Return what waits to be written."""
+    return _own(srv)
+
+
+cdef void feed_clear(server_t *srv) noexcept nogil:
+    """Forget what waits: it has been written."""
+    cdef feed_t *f = _own(srv)
+    srv.feed_waits = False
+    if f == NULL:
+        return
+    f.len = f.unit_at = 0
+    if f.cap > BUFFER_KEPT:
+        zfree(f.buf)
+        f.buf = NULL
+        f.cap = 0
+
+
+cdef void feed_reselect(server_t *srv) noexcept nogil:
+    """Name the database anew: what follows is read by itself."""
+    if srv.feed != NULL:
+        _own(srv).db = UNKNOWN_DB
+        _own(srv).time_s = 0
+
+
+cdef void feed_set_times(server_t *srv, bint value) noexcept nogil:
+    """Have the time written between requests, or not."""
+    if srv.feed != NULL:
+        _own(srv).has_times = value
+
+
+cdef void feed_free(server_t *srv) noexcept nogil:
+    """Free the buffer."""
+    if srv.feed != NULL:
+        zfree(_own(srv).buf)
+        zfree(srv.feed)
+        srv.feed = NULL

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The file that changes are appended to. See aof_file.pyx."""
+from fastredis.engine.runtime cimport Engine
+from libc.stdint cimport uint64_t
+
+cdef enum:
+    FSYNC_NO = 0
+    FSYNC_EVERYSEC = 1
+    FSYNC_ALWAYS = 2
+
+cdef struct aof_t:
+    int fd
+    int policy                  # FSYNC_*
+    uint64_t size               # bytes in the file
+    uint64_t synced             # of them known to be on the disk
+    bint has_times
+    int write_delay_us
+    int error                   # errno of the write that failed; 0: none did
+
+cdef class AofFile:
+    cdef Engine engine
+    cdef aof_t state

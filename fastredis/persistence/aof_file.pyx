@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-3-Clause
+r"""The file at the end of the append-only file: what has changed is written to it.
+
+    feed_t.buf --write--> the increment --fdatasync--> disk
+      end of each round    appendfsync always: at once, in the same call
+                           everysec: by another thread, see persistence/aof.py
+
+The whole buffer is one write, before the replies of the round are sent; with `always`
+one fdatasync serves all clients of a round. If a write fails, what did get into the file
+is cut off again, the buffer stays, and it is tried again with the next round; meanwhile
+clients that want to write are refused (server_t.write_refusal).
+
+Cost: O(bytes) and a system call a round with changes. Threads: the thread that executes
+commands.
+"""
+from cython cimport final
+from fastredis.core.clock cimport clock_mono_ns
+from fastredis.engine.client cimport FEED_AOF, server_t
+from fastredis.engine.propagate cimport (
+    feed_clear,
+    feed_of,
+    feed_reselect,
+    feed_set_times,
+    feed_start,
+    feed_stop,
+    feed_t,
+)
+from fastredis.engine.runtime cimport Engine
+from fastredis.engine.spikes cimport spike_add
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport uint64_t
+from libc.string cimport memmove
+
+cdef extern from *:
+    """
+    #include <errno.h>
+    #include <unistd.h>
+    #if defined(__APPLE__)
+    #include <fcntl.h>
+    #define aof_sync(fd) fcntl(fd, F_FULLFSYNC)
+    #else
+    #define aof_sync(fd) fdatasync(fd)
+    #endif
+    """
+    int aof_sync(int fd) nogil
+    ssize_t write(int fd, const void *buf, size_t n) nogil
+    int ftruncate(int fd, long size) nogil
+    int usleep(unsigned int us) nogil
+
+SYNC_NO = FSYNC_NO
+SYNC_EVERYSEC = FSYNC_EVERYSEC
+SYNC_ALWAYS = FSYNC_ALWAYS
+
+
+# --- Write ------------------------------------------------------------------------
+
+
+cdef size_t _write_all(int fd, const char *buf, size_t nbytes) noexcept nogil:
+    """Write until all is written or it fails; return how much was."""
+    cdef size_t done = 0
+    cdef ssize_t n
+    while done < nbytes:
+        n = write(fd, buf + done, nbytes - done)
+        if n < 0 and errno == EINTR:
+            continue
+        if n <= 0:
+            break
+        done += n
+    return done
+
+
+cdef void _fail(server_t *srv, int number, size_t done, size_t wanted) noexcept nogil:
+    """Tell the server, which logs it and may end the process."""
+    with gil:
+        (<Engine><object>srv.runtime).server.aof_write_failed(number, done, wanted)
+
+
+cdef void _on_write(server_t *srv) noexcept nogil:
+    """Write what waits; see the module's text."""
+    cdef aof_t *a = <aof_t *>srv.aof
+    cdef feed_t *f = feed_of(srv)
+    cdef size_t done
+    cdef uint64_t started = clock_mono_ns()
+    cdef int number
+    if a.write_delay_us:
+        usleep(a.write_delay_us)
+    done = _write_all(a.fd, f.buf, f.len)
+    if done < f.len:
+        number = errno
+        if done and ftruncate(a.fd, a.size) == 0:
+            done = 0
+        a.size += done
+        if done:
+            # it could not be cut off: the rest is to follow it
+            f.len -= done
+            _shift(f, done)
+        a.error = number
+        _fail(srv, number, done, f.len)
+        return
+    spike_add(srv, b"aof-write", (clock_mono_ns() - started) // 1000)
+    a.size += f.len
+    feed_clear(srv)
+    if a.error:
+        a.error = 0
+        with gil:
+            (<Engine><object>srv.runtime).server.aof_write_recovered()
+    if a.policy != FSYNC_ALWAYS:
+        return
+    started = clock_mono_ns()
+    if aof_sync(a.fd) != 0:
+        number = errno
+        with gil:
+            (<Engine><object>srv.runtime).server.aof_fsync_failed(number)
+        return
+    spike_add(srv, b"aof-fsync-always", (clock_mono_ns() - started) // 1000)
+    a.synced = a.size
+
+
+cdef void _shift(feed_t *f, size_t done) noexcept nogil:
+    """Forget the first bytes of the buffer; f.len is what is left of it."""
+    memmove(f.buf, f.buf + done, f.len)
+
+
+# --- For persistence/aof.py -------------------------------------------------------
+
+
+@final
+cdef class AofFile:
+    """Writes an engine's changes to one file after the other.
+
+    The descriptors are the caller's to open and to close.
+    """
+
+    def __cinit__(self, Engine engine):
+        self.engine = engine
+        self.state.fd = -1
+
+    def start(self, int fd, uint64_t size):
+        """Write to a file that is open for appending and has this size."""
+        cdef server_t *srv = &self.engine.srv
+        self.state.fd = fd
+        self.state.size = self.state.synced = size
+        self.state.error = 0
+        srv.aof = &self.state
+        srv.write_feed = _on_write
+        feed_start(srv, FEED_AOF)
+        feed_set_times(srv, self.state.has_times)
+
+    def switch(self, int fd):
+        """Go on with another file, which is empty.
+
+        Returns: whether all that was meant for the file before is in it.
+        """
+        if not self.flush():
+            return False
+        self.state.fd = fd
+        self.state.size = self.state.synced = 0
+        feed_reselect(&self.engine.srv)
+        return True
+
+    def stop(self):
+        """Write what waits, and no more from then on; return whether all was written.
+        """
+        cdef bint is_complete = self.flush()
+        feed_stop(&self.engine.srv, FEED_AOF)
+        self.engine.srv.aof = NULL
+        self.state.fd = -1
+        return is_complete
+
+    def flush(self):
+        """Write what waits; return whether all of it was written."""
+        cdef server_t *srv = &self.engine.srv
+        if self.state.fd < 0:
+            return True
+        if srv.feed_waits:
+            with nogil:
+                _on_write(srv)
+        return self.state.error == 0
+
+    @property
+    def policy(self):
+        """When data is made to reach the disk: one of SYNC_*."""
+        return self.state.policy
+
+    @policy.setter
+    def policy(self, int value):
+        self.state.policy = value
+
+    @property
+    def has_times(self):
+        """Whether the time is written between requests, once a second."""
+        return self.state.has_times
+
+    @has_times.setter
+    def has_times(self, bint value):
+        self.state.has_times = value
+        feed_set_times(&self.engine.srv, value)
+
+    @property
+    def write_delay_us(self):
+        """How long each write is preceded by a sleep: DEBUG AOF-FLUSH-SLEEP."""
+        return self.state.write_delay_us
+
+    @write_delay_us.setter
+    def write_delay_us(self, int value):
+        self.state.write_delay_us = max(value, 0)
+
+    @property
+    def size(self):
+        """Bytes in the file."""
+        return self.state.size
+
+    @property
+    def synced(self):
+        """How many of them are known to be on the disk."""
+        return self.state.synced
+
+    @synced.setter
+    def synced(self, uint64_t value):
+        self.state.synced = value
+
+    @property
+    def error(self):
+        """The number of the error that keeps it from writing; 0: none."""
+        return self.state.error
+
+    @property
+    def waiting(self):
+        """Bytes that wait to be written."""
+        cdef feed_t *f = feed_of(&self.engine.srv)
+        return 0 if f == NULL else f.len

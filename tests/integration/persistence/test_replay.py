@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Random commands, written down and replayed: the same data set comes of it.
+
+The commands are those of the differential tests. A server executes them and writes
+its changes to a file; another one replays the file. Then the digests of all values, the
+encoding-independent ones of DEBUG DIGEST, and all times of expiry must be the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compat import (
+    test_random_bitmaps,
+    test_random_commands,
+    test_random_geo,
+    test_random_hash,
+    test_random_lists,
+    test_random_sets,
+    test_random_sort,
+    test_random_zset,
+)
+from hypothesis import given, settings
+
+import fastredis
+from fastredis.persistence.aof_file import AofFile
+from fastredis.persistence.aof_load import AofLoader
+from fastredis.resp.values import ReplyError
+from support.grammar import Relative, Step
+
+# Not executed: they are about the server, or what they do is not written down.
+LEFT_OUT = {b"SHUTDOWN", b"DEBUG", b"CLIENT", b"MULTI", b"EXEC", b"WATCH", b"DISCARD"}
+
+
+class Pair:
+    """A server that writes its changes to a file, and one that replays them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "changes.aof"
+        self.writer = fastredis.Server(logfile=os.devnull, enable_debug_command="yes")
+        self.reader = fastredis.Server(logfile=os.devnull, enable_debug_command="yes")
+        self.descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self.file = AofFile(self.writer.engine)
+        self.file.start(self.descriptor, 0)
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Execute, replay and compare."""
+        for server in (self.writer, self.reader):
+            server.call("FLUSHALL")
+        assert self.file.flush()
+        begin = os.fstat(self.descriptor).st_size
+        for index, step in enumerate(steps):
+            args = [
+                bytes(a.resolve(index) if isinstance(a, Relative) else a) for a in step
+            ]
+            if args and args[0].upper() not in LEFT_OUT:
+                self.writer.engine.call_raw(args)
+        self.file.flush()
+        with self.path.open("rb") as file:
+            file.seek(begin)
+            written = file.read()
+        loader = AofLoader(self.reader.engine)
+        # the first command for a database that a piece of the file begins in
+        loader.feed(b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n")
+        loader.feed(written)
+        loader.end()
+        assert self.state(self.reader) == self.state(self.writer), written
+
+    def state(self, server: fastredis.Server) -> dict[tuple[int, bytes], Any]:
+        """Return what is in all databases."""
+        state = {}
+        for db, *_ in server.engine.keyspace():
+            for key in server.engine.keys(db):
+                kind = server.call("TYPE", key, db=db)
+                times: Any = server.call("PEXPIRETIME", key, db=db)
+                fields = []
+                if kind == b"hash" or kind == "hash":
+                    names = sorted(server.call("HKEYS", key, db=db))
+                    found = names and server.call(
+                        "HPEXPIRETIME", key, "FIELDS", len(names), *names, db=db
+                    )
+                    fields = list(zip(names, found or [], strict=False))
+                digest = server.call("DEBUG", "DIGEST-VALUE", key, db=db)
+                state[db, key] = (kind, digest, times, fields)
+        return state
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("replay")
+    made = Pair(folder)
+    yield made
+    made.file.stop()
+    os.close(made.descriptor)
+
+
+GRAMMARS = {
+    "bitmaps": test_random_bitmaps.all_steps,
+    "geo": test_random_geo.both_steps,
+    "hashes": test_random_hash.both_steps,
+    "keys": test_random_commands.both_steps,
+    "lists": test_random_lists.some_steps,
+    "sets": test_random_sets.steps,
+    "sort": test_random_sort.some_steps,
+    "sorted sets": test_random_zset.both_steps,
+}
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_what_is_replayed_is_what_was_there(pair: Pair, name: str) -> None:
+    @settings(max_examples=60)
+    @given(GRAMMARS[name])
+    def run(steps: Any) -> None:
+        pair.run(steps)
+
+    run()
+
+
+def test_an_error_changes_nothing_and_is_not_written(pair: Pair) -> None:
+    pair.writer.call("SET", "s", "x")
+    pair.file.flush()
+    before = pair.file.size
+    with pytest.raises(ReplyError):
+        pair.writer.call("LPUSH", "s", "1")
+    pair.writer.call("GET", "s")
+    pair.writer.call("SADD", "set", "a")
+    pair.file.flush()
+    with pair.path.open("rb") as file:
+        file.seek(before)
+        assert file.read() == b"*3\r\n$4\r\nSADD\r\n$3\r\nset\r\n$1\r\na\r\n"
