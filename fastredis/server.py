@@ -267,7 +267,7 @@ class Server:
                 config["latency-monitor-threshold"],
             )
             self.engine.set_client_memory_limit(_client_memory(config))
-            for kind in ("normal", "pubsub"):
+            for kind in ("normal", "pubsub", "slave"):
                 limit = config["client-output-buffer-limit"][kind]
                 self.engine.set_output_limit(kind, *limit)
             self.engine.set_events(config["notify-keyspace-events"])
@@ -506,13 +506,12 @@ class Server:
                     return True
         except LoadFailed:
             return False
-        return True
+        return self.aof.settle()
 
     def _serve_flushed(self, fd: int) -> None:
         """Reply to clients whose FLUSHALL is over; there is a byte for each."""
         self.engine.serve_flushed(len(os.read(fd, _FLUSHED_MAX)))
         end_round(self.engine)
-        return self.aof.settle()
 
     def _config_keeps_data(self) -> bool:
         """Return whether the configuration speaks of files with data.

@@ -39,6 +39,8 @@ cdef enum:
     CLIENT_PUBSUB = 1 << 19             # has subscriptions
     CLIENT_TRACKING = 1 << 20           # is told when what it read has changed
     CLIENT_REDIRECTED = 1 << 21         # is told what others track
+    CLIENT_MASTER = 1 << 22             # the link to the master: its stream is applied
+    CLIENT_REPLICA = 1 << 23            # asked for PSYNC: is sent what is written down
 
     # server_t.change_hooks: who wants to hear of changes of keys
     CHANGE_BLOCKED = 1 << 0             # clients that wait (engine/blocking.pyx)
@@ -48,6 +50,7 @@ cdef enum:
 
     # server_t.feeds: who writes changes down (engine/propagate.pyx)
     FEED_AOF = 1 << 0
+    FEED_REPLICAS = 1 << 1
 
     # cmd_t.flags beyond those of the declaration (commands/spec/model.py, bits 0..25)
     CMD_READONLY = 1 << 0
@@ -68,7 +71,8 @@ cdef enum:
     # server_t.output_limits, by what a client is
     LIMIT_NORMAL = 0
     LIMIT_PUBSUB = 1
-    NLIMITS = 2
+    LIMIT_REPLICA = 2
+    NLIMITS = 3
 
     CMD_NAME_MAX = 64
     KEY_WORD_MAX = 16
@@ -172,6 +176,11 @@ cdef struct server_t:
     void *feed                          # feed_t, engine/propagate.pyx; or NULL
     void (*write_feed)(server_t *srv) noexcept nogil    # empties it
     void *aof                           # aof_t, persistence/aof_file.pyx; or NULL
+    # --- replication
+    bint is_replica                     # has a master: writes are its alone
+    int64_t repl_offset                 # bytes of the stream of changes so far
+    int64_t repl_synced                 # of them, known to be on the disk (WAITAOF)
+    void *backlog                       # backlog_t, replication/backlog.pyx; or NULL
     bint has_changed_keys               # blocking_serve has something to do
     size_t nblocked                     # clients that wait for keys
     size_t nflushing                    # clients that wait for their flush
@@ -280,6 +289,8 @@ cdef struct client_t:
     void *fieldsets                     # fieldsets_t, engine/fieldsets.pyx; or NULL
     void *subscriber                    # subscriber_t, engine/pubsub.pyx; or NULL
     void *tracker                       # tracker_t, engine/tracking.pyx; or NULL
+    void *replica                       # replica_t, replication/backlog.pyx; or NULL
+    int64_t write_offset                # srv.repl_offset after its last write (WAIT)
     # --- identity
     blob_t *name
     blob_t *lib_name

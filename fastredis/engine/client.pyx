@@ -209,10 +209,16 @@ cdef void client_queue_unblocked(client_t *c) noexcept nogil:
         c.srv.unblocked = c
 
 
+cdef inline int _limit_of(const client_t *c) noexcept nogil:
+    """Return the index of the limit that holds for a client."""
+    if c.flags & CLIENT_REPLICA:
+        return LIMIT_REPLICA
+    return LIMIT_PUBSUB if c.flags & CLIENT_PUBSUB else LIMIT_NORMAL
+
+
 cdef bint client_check_output_limit(client_t *c) noexcept nogil:
     """Close a client that lets too much wait, at once or for too long."""
-    cdef output_limit_t *limit = &c.srv.output_limits[
-        LIMIT_PUBSUB if c.flags & CLIENT_PUBSUB else LIMIT_NORMAL]
+    cdef output_limit_t *limit = &c.srv.output_limits[_limit_of(c)]
     cdef size_t n
     if not c.flags & CLIENT_AUTHENTICATED and \
             out_pending(&c.out) > UNAUTHENTICATED_OUT:

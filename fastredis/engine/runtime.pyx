@@ -69,6 +69,7 @@ from fastredis.engine.client cimport (
     WATCH_SIZES,
     LIMIT_NORMAL,
     LIMIT_PUBSUB,
+    LIMIT_REPLICA,
     client_check_output_limit,
     client_close,
     client_free,
@@ -187,6 +188,12 @@ cdef extern from *:
     const int fr_compiler[3]
 
 cdef object _ReplyError = ReplyError
+
+cdef dict _OUTPUT_LIMITS = {
+    "normal": LIMIT_NORMAL,
+    "pubsub": LIMIT_PUBSUB,
+    "slave": LIMIT_REPLICA,
+}
 
 cdef dict _EVENT_CLASSES = {
     "K": NOTIFY_KEYSPACE,
@@ -342,12 +349,11 @@ cdef class Engine:
         strncpy(self.srv.redis_version, text, sizeof(self.srv.redis_version) - 1)
 
     def set_output_limit(self, str kind, hard, soft, seconds):
-        """Limit what may wait for a client of a kind, which is normal or pubsub.
+        """Limit what may wait for a client of a kind: normal, pubsub or slave.
 
         hard, soft: bytes; soft: for so many seconds. 0: no limit.
         """
-        cdef output_limit_t *limit = &self.srv.output_limits[
-            LIMIT_PUBSUB if kind == "pubsub" else LIMIT_NORMAL]
+        cdef output_limit_t *limit = &self.srv.output_limits[_OUTPUT_LIMITS[kind]]
         limit.hard_nbytes = hard
         limit.soft_nbytes = soft
         limit.soft_ms = <int64_t>seconds * 1000

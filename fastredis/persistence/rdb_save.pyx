@@ -322,7 +322,7 @@ cdef void _put_requests(rdb_save_t *s) noexcept nogil:
     for i in range(s.srv.ks.ndbs):
         if db_len(&s.srv.ks.dbs[i]):
             aof_put_select(&s.out, i)
-            ht_walk(s.srv.ks.dbs[i].keys, _put_requests_of, s)
+            ht_walk_near(s.srv.ks.dbs[i].keys, _put_requests_of, s)
     rdb_out_flush(&s.out)
 
 

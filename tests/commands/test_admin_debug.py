@@ -92,7 +92,6 @@ def test_errors(
 @pytest.mark.parametrize(
     "args",
     [
-        ["LOADAOF"],
         ["SET-DISABLE-DENY-SCRIPTS", "1"],
     ],
 )
