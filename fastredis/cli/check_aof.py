@@ -238,7 +238,7 @@ class Checker:
         """Check the RDB preamble of a file; return where it ends."""
         from fastredis.cli import check_rdb
 
-        offset = check_rdb.check_preamble(path)
+        offset = check_rdb.check_preamble(str(path))
         if offset is None:
             _fail("RDB preamble of AOF file is not sane, aborting.")
         if offset < size:
@@ -247,9 +247,7 @@ class Checker:
             print("RDB preamble is OK.")
         return offset
 
-    def _cut(
-        self, path: Path, found: Found, cut: int | None, *, is_last: bool
-    ) -> None:
+    def _cut(self, path: Path, found: Found, cut: int | None, *, is_last: bool) -> None:
         """Truncate a file to what was written up to a time."""
         what = f"AOF {path.name} to timestamp {self._until}"
         if cut is None:

@@ -72,6 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(path: str) -> int:
     """Check a file and print what was found; return the exit code."""
+    return 1 if check_preamble(path) is None else 0
+
+
+def check_preamble(path: str) -> int | None:
+    """Check the RDB data that a file begins with, and print what was found.
+
+    Returns: where it ends, which is not the file's end if requests follow, as in an
+        append-only file; None: a server could not load it.
+    """
     from fastredis.persistence.rdb_load import RdbError, RdbLoader
 
     print(f"[offset 0] Checking RDB file {path}")
@@ -79,17 +88,17 @@ def check(path: str) -> int:
         loader = RdbLoader(_engine(), path, checks=True)
     except OSError as error:
         print(f"Cannot open file {path}: {error.strerror}")
-        return 1
+        return None
     except RdbError as error:
         _print_error(error, None)
-        return 1
+        return None
     try:
         _read(loader)
     except RdbError as error:
         _print_aux(loader)
         _print_error(error, loader)
         _print_counts(loader)
-        return 1
+        return None
     _print_aux(loader)
     if loader.version < 5:
         state = "No checksum: a file of this age has none"
@@ -100,7 +109,7 @@ def check(path: str) -> int:
     print(f"[offset {loader.offset}] {state}")
     print(f"[offset {loader.offset}] \\o/ RDB looks OK! \\o/")
     _print_counts(loader)
-    return 0
+    return loader.offset
 
 
 def _engine() -> Engine:

@@ -14,9 +14,9 @@ written as its result. One command, or the commands of one EXEC, are a unit: if 
 than one request comes of it, they are wrapped, so that they take effect together or not
 at all.
 
-The buffer is emptied by whoever writes it to a file (server_t.write_feed), at the end of
-each round of the event loop and before any reply of that round is sent: what a client
-was told has been written.
+The buffer is emptied by whoever writes it to a file (server_t.write_feed), at the end
+of each round of the event loop and before any reply of that round is sent: what a
+client was told has been written.
 
 Nothing of this is done while nobody writes (server_t.feeds is 0).
 

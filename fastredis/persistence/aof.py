@@ -165,9 +165,7 @@ class AppendOnly:
         if not manifest.history or self._config["aof-disable-auto-gc"]:
             return
         for part in manifest.history:
-            self._log.notice(
-                f"Removing the history file {part.name} in the background"
-            )
+            self._log.notice(f"Removing the history file {part.name} in the background")
             with contextlib.suppress(OSError):
                 (self.folder / part.name).unlink()
         manifest = manifest.copy()
@@ -347,9 +345,7 @@ class AppendOnly:
         self.state = State.WAITING
         if not self.is_scheduled and not self.start():
             self.state = State.OFF
-            raise ValueError(
-                "Unable to turn on AOF. Check server logs."
-            )
+            raise ValueError("Unable to turn on AOF. Check server logs.")
 
     def disable(self) -> None:
         """Write what waits, and no more; after ``CONFIG SET appendonly no``."""
@@ -464,10 +460,9 @@ class AppendOnly:
             self._server.child_oom_score(),
         )
         snapshots.forks += 1
-        self.child = Child(pid, reports, self._engine.dirty)
-        self._log.notice(
-            f"Background append only file rewriting started by pid {pid}"
-        )
+        total = sum(row[1] for row in self._engine.keyspace())
+        self.child = Child(pid, reports, self._engine.dirty, total)
+        self._log.notice(f"Background append only file rewriting started by pid {pid}")
 
     def _begin_increment(self) -> None:
         """Go on in a new increment, which is in the manifest first."""
@@ -697,9 +692,7 @@ class AppendOnly:
 
     def write_recovered(self) -> None:
         """Log that writing works again."""
-        self._warn(
-            "AOF write error looks solved. The server can write again."
-        )
+        self._warn("AOF write error looks solved. The server can write again.")
         self._engine.set_aof_error(0)
 
     def fsync_failed(self, number: int) -> None:

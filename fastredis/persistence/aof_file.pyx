@@ -6,9 +6,9 @@ r"""The file at the end of the append-only file: what has changed is written to 
                            everysec: by another thread, see persistence/aof.py
 
 The whole buffer is one write, before the replies of the round are sent; with `always`
-one fdatasync serves all clients of a round. If a write fails, what did get into the file
-is cut off again, the buffer stays, and it is tried again with the next round; meanwhile
-clients that want to write are refused (server_t.write_refusal).
+one fdatasync serves all clients of a round. If a write fails, what did get into the
+file is cut off again, the buffer stays, and it is tried again with the next round;
+meanwhile clients that want to write are refused (server_t.aof_error).
 
 Cost: O(bytes) and a system call a round with changes. Threads: the thread that executes
 commands.

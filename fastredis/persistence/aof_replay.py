@@ -72,7 +72,9 @@ class Replay:
         try:
             for part in parts:
                 begun = time.monotonic()
-                yield from self._load_file(part.name, progress, is_last=part is parts[-1])
+                yield from self._load_file(
+                    part.name, progress, is_last=part is parts[-1]
+                )
                 seconds = time.monotonic() - begun
                 kind = "base" if part is manifest.base else "incr"
                 self._log.notice(
@@ -96,11 +98,10 @@ class Replay:
             offset = 0
             if file.read(len(_PREAMBLE)) == _PREAMBLE:
                 self._log.notice("Reading RDB base file on AOF loading...")
-                loader = None
                 try:
                     loader = RdbLoader(
                         self._engine,
-                        path,
+                        os.fsencode(path),
                         checksum=self._config["rdbchecksum"],
                         keeps_expired=True,
                         delay_us=self._config["key-load-delay"],
@@ -112,8 +113,9 @@ class Replay:
                         progress.offset = before + loader.offset
                         yield
                 except RdbError as error:
-                    where = 0 if loader is None else error.offset
-                    self._log.warning(f"Reading the preamble, offset {where}: {error}")
+                    self._log.warning(
+                        f"Reading the preamble, offset {error.offset}: {error}"
+                    )
                     self._fail(
                         f"Error reading the RDB preamble of the AOF file {name}, AOF "
                         "loading aborted"
@@ -179,7 +181,6 @@ class Replay:
         try:
             os.truncate(path, error.offset)
         except OSError as reason:
-            self._fail(
-                f"Error truncating the AOF file {name}: {os.strerror(reason.errno or 0)}"
-            )
+            text = os.strerror(reason.errno or 0)
+            self._fail(f"Error truncating the AOF file {name}: {text}")
         warn(f"AOF {name} loaded anyway because aof-load-truncated is enabled")

@@ -52,6 +52,18 @@ _FLUSH_TYPE = oneof(
 _NAMES = string("command-name", optional=True, multiple=True)
 _WHOLE_COMMAND = (string("command"), string("arg", optional=True, multiple=True))
 
+BGREWRITEAOF = Command(
+    "BGREWRITEAOF",
+    group="server",
+    since="1.0.0",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    python=True,
+    reply=status("what happens: rewriting started, or is scheduled"),
+    cost="O(n) to start, n = memory in use; the rest is done by another process",
+    summary="Has another process write the append-only file anew, without detours.",
+)
+
 BGSAVE = Command(
     "BGSAVE",
     group="server",
@@ -332,18 +344,6 @@ INFO = Command(
         "request_policy:all_shards",
         "response_policy:special",
     ),
-)
-
-BGREWRITEAOF = Command(
-    "BGREWRITEAOF",
-    group="server",
-    since="1.0.0",
-    arity=1,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-    python=True,
-    reply=status("what happens: rewriting started, or is scheduled"),
-    cost="O(n) to start, n = memory in use; the rest is done by another process",
-    summary="Has another process write the append-only file anew, as short as it can be.",
 )
 
 LASTSAVE = Command(

@@ -52,7 +52,10 @@ class Recorder:
 def _shown(word: str) -> str:
     """Show points in time, in s or ms, as NOW."""
     for scale in (1, 1000):
-        if re.fullmatch(r"\d{10,13}", word) and abs(int(word) / scale - time.time()) < DAY:
+        if (
+            re.fullmatch(r"\d{10,13}", word)
+            and abs(int(word) / scale - time.time()) < DAY
+        ):
             return NOW
     return word
 
