@@ -204,7 +204,10 @@ def main() -> int:
             mine["full resync"].append(resync(spec, given.keys))
             mine["SET and WAIT 1"].append(waiting(spec, given.seconds))
     names = [spec.name for spec in specs]
-    print(" " * 32 + "".join(f"{name:>12}" for name in names) + "   ratio          goal")
+    heads = "".join(f"{name:>12}" for name in names)
+    print(" " * 32 + heads + "   ratio          goal")
+        " " * 32 + "".join(f"{name:>12}" for name in names) + "   ratio          goal"
+    )
     for figure, (unit, goal, is_more_better) in FIGURES.items():
         rows = zip(*(found[name][figure] for name in names), strict=True)
         choose = max if is_more_better else min

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 r"""Faults on purpose: links cut, stalled and delayed, primaries killed, under load.
 
-    python -m integration.replication.chaos --rounds 100        (in the folder tests)
+    python -m compat.sentinel.chaos --rounds 100        (in the folder tests)
 
     clients ----> proxy 0 ---> server 0          three servers, known to everybody by
     Sentinels --> proxy 1 ---> server 1          their proxies' ports; three genuine
