@@ -206,8 +206,6 @@ def main() -> int:
     names = [spec.name for spec in specs]
     heads = "".join(f"{name:>12}" for name in names)
     print(" " * 32 + heads + "   ratio          goal")
-        " " * 32 + "".join(f"{name:>12}" for name in names) + "   ratio          goal"
-    )
     for figure, (unit, goal, is_more_better) in FIGURES.items():
         rows = zip(*(found[name][figure] for name in names), strict=True)
         choose = max if is_more_better else min
