@@ -1,287 +1,381 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``fastredis-check-aof``: is an append-only file complete, and if not, up to where?
+r"""The program fastredis-check-aof: is an append-only file complete, or up to where?
 
-Works on a manifest and all files it names, or on a single file in the layout before
-Redis 7. Output and exit codes are those of redis-check-aof: 0 if all is valid.
+    appendonly.aof.manifest        all files it names, each read to its end
+    a single file                  the layout before Redis 7
+
+    file:  [RDB preamble]  *3 $3 SET $1 k $1 v  #TS:1700000000  *1 $5 MULTI ...
+           fastredis-check-rdb     requests and annotations
+
+A file is good up to the end of the last request that is whole, and not within MULTI
+and EXEC. With ``--fix`` the last file is cut off there; with
+``--truncate-to-timestamp`` it is cut off where the first later annotation stands.
+
+What is printed, and the exit codes, are those of redis-check-aof 7.0, on which scripts
+rely. Two things differ: lines are counted for each file, not through all of them, and
+errors of the manifest are not in the form of a log.
 """
 
 from __future__ import annotations
 
-import argparse
+import mmap
 import os
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, NoReturn
 
-import fastredis
+from fastredis.cli.progress import Progress
 from fastredis.persistence.aof_manifest import Manifest, ManifestError
 
+USAGE: Final = """\
+Usage: fastredis-check-aof <file.manifest | file.aof>
+       fastredis-check-aof --fix <file.manifest | file.aof>
+       fastredis-check-aof --truncate-to-timestamp <seconds> <file.manifest | file.aof>
+       fastredis-check-aof -v | --version
+       fastredis-check-aof -h | --help
+
+Reads the files of an append-only file, which a server keeps in appenddirname, and tells
+whether they are whole. Name the manifest (appendonly.aof.manifest); a file of a server
+before Redis 7 is named itself.
+
+  --fix                     cut the last file off behind its last whole request, after
+                            a question
+  --truncate-to-timestamp   cut the last file off where the first change after this
+                            Unix time stands; needs aof-timestamp-enabled yes
+
+Stop the server first, and keep a copy of the files. The exit code is 0 if all is good,
+or is now, else 1.
+"""
+
 _PREAMBLE: Final = b"REDIS"
-_MANIFEST_MARK: Final = b"file"
-_MAX_BULK: Final = 512 * 1024 * 1024
-_PROGRESS: Final = 64 * 1024 * 1024  # bytes between two lines about the progress
+_PREAMBLE_MIN: Final = 8  # with the version; a shorter file is read as requests
+_LINE_MAX: Final = 127  # bytes of a line with a number
+_ANNOTATION_MAX: Final = 1023  # of one with an annotation, beyond: an error
+_MANIFEST_LINE_MAX: Final = 1024
+_NUMBER: Final = re.compile(rb"\s*[+-]?\d+")
+_NREQUESTS: Final = 10_000  # between two looks at the clock
+_HASH, _STAR = b"#*"
 
 
-class _Stop(Exception):
-    """A file ends, or is wrong, here. Its text says how; empty: it ends properly."""
+class _Bad(Exception):
+    """A file is wrong here. Its text says how; empty: it ends."""
 
 
 @dataclass
-class Found:
-    """What a file holds: bytes, of which so many are good; the line after those."""
+class Report:
+    """What a file holds.
+
+    good: so many bytes are; line: where reading ended; error: why it did, or empty;
+    cut: where the first annotation stands that is later than what was asked for.
+    """
 
     size: int
-    good: int
-    good_line: int
-    reason: str = ""
+    good: int = 0
+    line: int = 1
+    error: str = ""
+    cut: int | None = None
 
 
 class Scanner:
     """Reads the requests of a file, from an offset on."""
 
-    def __init__(self, file: IO[bytes], offset: int, size: int, until: int) -> None:
-        self._file = file
+    def __init__(self, data: mmap.mmap, offset: int, name: str, until: int) -> None:
+        self._data = data
         self._pos = offset
-        self._size = size
-        self._line = 1
-        self._until = until  # a timestamp, 0: none
-        self.cut: int | None = None  # where the first later timestamp stands
-        file.seek(offset)
+        self._at = offset  # what is being read begins there
+        self._name = name
+        self._until = until  # a timestamp; 0: none
+        self._multi = 0  # MULTI that are open
+        self._report = Report(len(data), good=offset)
 
-    def scan(self) -> Found:
+    def scan(self) -> Report:
         """Read to the end, or to what is wrong."""
-        found = Found(self._size, self._pos, self._line)
-        multi = False
-        shown = self._pos
+        report = self._report
+        progress = Progress(report.size)
+        n = 0
         try:
-            while True:
-                first = self._read_line(found)
-                if first.startswith(b"#"):
-                    if self._is_after(first, found.good):
+            while self._pos < report.size:
+                kind = self._data[self._pos]
+                if kind == _STAR:
+                    self._read_request()
+                elif kind == _HASH:
+                    self._read_annotation()
+                    if report.cut is not None:
                         break
-                    if not multi:
-                        found.good, found.good_line = self._pos, self._line
-                    continue
-                words = self._arguments(first)
-                name = words.lower()
-                if name == b"multi":
-                    if multi:
-                        raise _Stop(self._at("Unexpected MULTI"))
-                    multi = True
-                elif name == b"exec":
-                    if not multi:
-                        raise _Stop(self._at("Unexpected EXEC"))
-                    multi = False
-                if not multi:
-                    found.good, found.good_line = self._pos, self._line
-                if self._pos - shown >= _PROGRESS:
-                    shown = self._pos
-                    percent = 100 * self._pos // max(self._size, 1)
-                    print(f"... {percent}% of {self._size} bytes", file=sys.stderr)
-        except _Stop as stop:
-            found.reason = str(stop)
-        if multi and not found.reason:
-            found.reason = "Reached EOF before reading EXEC for MULTI"
-        return found
+                else:
+                    raise _Bad(f"AOF {self._name} format error")
+                if not self._multi:
+                    report.good = self._pos
+                n += 1
+                if n % _NREQUESTS == 0:
+                    progress.show(self._pos)
+            else:
+                raise _Bad
+        except _Bad as bad:
+            report.error = str(bad)
+            if not report.error and self._multi:
+                report.error = self._where("Reached EOF before reading EXEC for MULTI")
+        progress.end()
+        return report
 
-    def _at(self, text: str) -> str:
-        return f"0x{self._pos:16x}: {text}"
+    def _where(self, text: str) -> str:
+        return f"0x{self._at:16x}: {text}"
 
-    def _is_after(self, line: bytes, offset: int) -> bool:
-        """Note a timestamp that is later than the one that is asked for."""
+    def _read_annotation(self) -> None:
+        """Read a line; note if it is later than what is asked for."""
+        self._at = self._pos
+        limit = self._pos + _ANNOTATION_MAX
+        end = self._data.find(b"\n", self._pos, limit) + 1
+        self._pos = end or min(limit, self._report.size)
+        line = self._data[self._at : self._pos]
         if not self._until or not line.startswith(b"#TS:"):
-            return False
-        try:
-            stamp = int(line[4:])
-        except ValueError:
-            raise _Stop(self._at("Invalid timestamp annotation")) from None
-        if stamp <= self._until:
-            return False
-        self.cut = offset
-        return True
+            return
+        match = re.fullmatch(rb"(\s*[+-]?\d+)\r.*", line[4:], re.DOTALL)
+        if match is None:
+            _fail("Invalid timestamp annotation")
+        if int(match[1]) > self._until:
+            self._report.cut = self._at
 
-    def _read_line(self, found: Found) -> bytes:
-        line = self._file.readline(64 * 1024)
+    def _read_number(self, prefix: bytes) -> int:
+        data = self._data
+        self._at = begin = self._pos
+        end = data.find(b"\n", begin, begin + _LINE_MAX) + 1
+        line = data[begin : end or begin + _LINE_MAX]
         if not line:
-            raise _Stop("")
-        if not line.endswith(b"\n"):
-            raise _Stop(self._at("Expected \\r\\n, got the end of the file"))
-        self._pos += len(line)
-        self._line += 1
-        return line.rstrip(b"\r\n")
-
-    def _number(self, line: bytes, prefix: bytes) -> int:
+            raise _Bad
         if line[:1] != prefix:
-            got = line[:1].decode("latin-1") or "nothing"
-            raise _Stop(self._at(f"Expected prefix '{prefix.decode()}', got: '{got}'"))
-        try:
-            number = int(line[1:])
-        except ValueError:
-            number = -1
-        if number < 0 or number > _MAX_BULK:
-            raise _Stop(self._at("Expected a length"))
+            got = line[:1].decode("latin-1")
+            raise _Bad(
+                self._where(f"Expected prefix '{prefix.decode()}', got: '{got}'")
+            )
+        digits = line[1:-2]
+        if digits.isdigit() and line[-2:] == b"\r\n":
+            number = int(digits)
+        else:
+            match = _NUMBER.match(line, 1)
+            number = int(match[0]) if match else 0
+            self._check_newline(line[match.end() if match else 1 :][:2])
+        self._pos += len(line)
+        self._report.line += 1
         return number
 
-    def _arguments(self, first: bytes) -> bytes:
-        """Read a request; return its name."""
-        n = self._number(first, b"*")
-        if n == 0:
-            raise _Stop(self._at("Expected an argument"))
-        name = b""
-        for i in range(n):
-            line = self._file.readline(64)
-            if not line.endswith(b"\r\n"):
-                raise _Stop(self._at("Expected a line that ends with \\r\\n"))
-            self._pos += len(line)
-            self._line += 1
-            nbytes = self._number(line[:-2], b"$")
-            data = self._file.read(nbytes + 2)
-            if len(data) != nbytes + 2:
-                raise _Stop(
-                    self._at(f"Expected to read {nbytes + 2} bytes, got {len(data)}")
+    def _check_newline(self, found: bytes) -> None:
+        if found != b"\r\n":
+            shown = found.ljust(2, b"\0").hex()
+            raise _Bad(self._where(f"Expected \\r\\n, got: {shown}"))
+
+    def _read_request(self) -> None:
+        for i in range(self._read_number(b"*")):
+            nbytes = self._read_number(b"$")
+            if nbytes < 0:
+                raise _Bad(
+                    self._where(
+                        f"Expected to read string of {nbytes} bytes, which is not in "
+                        "the suitable range"
+                    )
                 )
-            if data[-2:] != b"\r\n":
-                raise _Stop(self._at("Expected \\r\\n after an argument"))
-            self._pos += len(data)
-            self._line += 1 + data[:-2].count(b"\n")
+            self._at = begin = self._pos
+            end = begin + nbytes
+            left = self._report.size - begin
+            if left < nbytes + 2:
+                raise _Bad(
+                    self._where(
+                        f"Expected to read {nbytes + 2} bytes, got {left} bytes"
+                    )
+                )
+            self._check_newline(self._data[end : end + 2])
+            self._pos = end + 2
+            self._report.line += 1
             if i == 0:
-                name = data[:-2]
-        return name
+                self._follow(self._data[begin:end].lower())
+
+    def _follow(self, name: bytes) -> None:
+        """Note the begin and end of transactions."""
+        if name == b"multi":
+            self._multi += 1
+            if self._multi > 1:
+                raise _Bad(self._where(f"Unexpected MULTI in AOF {self._name}"))
+        elif name == b"exec":
+            self._multi -= 1
+            if self._multi:
+                raise _Bad(self._where(f"Unexpected EXEC in AOF {self._name}"))
 
 
 class Checker:
-    """One run of the program."""
+    """One run of the program, which _fail may end at any time.
+
+    until: the timestamp to truncate to; 0: none.
+    """
 
     def __init__(self, *, is_fixing: bool, until: int) -> None:
         self._is_fixing = is_fixing
         self._until = until
 
-    def check_single(self, path: Path) -> int:
+    def check_single(self, path: str) -> None:
         """Check a file that stands for itself."""
         print("Start checking Old-Style AOF")
-        self._check_file(path, "AOF", is_last=True)
-        return 0
+        has_preamble = _has_preamble(path)
+        self._check(path, path, "AOF", has_preamble=has_preamble, is_last=True)
 
-    def check_manifest(self, path: Path) -> int:
+    def check_manifest(self, path: str) -> None:
         """Check the files of a manifest."""
         print("Start checking Multi Part AOF")
-        name = path.name.removesuffix(".manifest")
-        try:
-            manifest = Manifest.parse(name, path.read_bytes())
-        except ManifestError as error:
-            shown = error.text[:200].decode("utf-8", "backslashreplace")
-            if error.line:
-                print(f"Reading the manifest file, at line {error.line}")
-                print(f">>> '{shown}'")
-            _fail(str(error))
-        folder = path.parent
-        base = manifest.base
-        if base is not None:
-            file = folder / base.name
-            kind = "RDB" if _is_rdb(file) else "RESP"
+        manifest = _read_manifest(path)
+        folder = os.path.dirname(path) or "."
+        if manifest.base is not None:
+            name = manifest.base.name
+            has_preamble = _has_preamble(f"{folder}/{name}")
+            kind = "RDB" if has_preamble else "RESP"
             print(f"Start to check BASE AOF ({kind} format).")
-            self._check_file(file, "BASE AOF", is_last=not manifest.increments)
+            self._check(
+                f"{folder}/{name}",
+                name,
+                "BASE AOF",
+                has_preamble=has_preamble,
+                is_last=not manifest.increments,
+            )
         if manifest.increments:
             print("Start to check INCR files.")
         for part in manifest.increments:
-            is_last = part is manifest.increments[-1]
-            self._check_file(folder / part.name, "INCR AOF", is_last=is_last)
+            self._check(
+                f"{folder}/{part.name}",
+                part.name,
+                "INCR AOF",
+                has_preamble=False,
+                is_last=part is manifest.increments[-1],
+            )
         print("All AOF files and manifest are valid")
-        return 0
 
-    def _check_file(self, path: Path, kind: str, *, is_last: bool) -> None:
-        """Check one file; ends the program unless it is good, or is now."""
-        name = path.name
+    def _check(
+        self, path: str, name: str, kind: str, *, has_preamble: bool, is_last: bool
+    ) -> None:
+        """Check one file; return only if it is good, or is now."""
         try:
-            size = path.stat().st_size
+            file = open(path, "r+b")  # noqa: SIM115 - closed below
         except OSError as error:
-            _fail(f"Cannot open file {name}: {error.strerror}, aborting...")
-        if size == 0:
-            print(f"{kind} {name} is empty")
-            return
-        with path.open("rb") as file:
-            offset = self._check_preamble(path, size) if _is_rdb(path) else 0
-            scanner = Scanner(file, offset, size, self._until)
-            found = scanner.scan()
-        if self._until:
-            self._cut(path, found, scanner.cut, is_last=is_last)
-            return
-        bad = size - found.good
-        if found.reason:
-            print(found.reason)
+            _fail(f"Cannot open file {path}: {error.strerror}, aborting...")
+        with file:
+            if os.fstat(file.fileno()).st_size == 0:
+                print(f"{kind} {name} is empty")
+                return
+            offset = _check_preamble(path) if has_preamble else 0
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                report = Scanner(data, offset, path, self._until).scan()
+            if report.cut is not None:
+                self._cut(file, path, report.cut, is_last=is_last)
+                print(f"Successfully truncated AOF {name} to timestamp {self._until}")
+            elif self._judge(file, name, report, is_last=is_last):
+                print(f"{kind} {name} is valid")
+            else:
+                print(f"Successfully truncated AOF {name}")
+
+    def _judge(
+        self, file: IO[bytes], name: str, report: Report, *, is_last: bool
+    ) -> bool:
+        """Tell of a file that was read; return whether all is good, or is now."""
+        if report.error:
+            print(report.error.replace(f"AOF {file.name} format", f"AOF {name} format"))
+        nbad = report.size - report.good
+        if self._until and not nbad:
+            print(f"Truncate nothing in AOF {name} to timestamp {self._until}")
+            return True
         print(
-            f"AOF analyzed: filename={name}, size={size}, ok_up_to={found.good}, "
-            f"ok_up_to_line={found.good_line}, diff={bad}"
+            f"AOF analyzed: filename={name}, size={report.size}, "
+            f"ok_up_to={report.good}, ok_up_to_line={report.line}, diff={nbad}"
         )
-        if not bad:
-            print(f"{kind} {name} is valid")
-            return
+        if not nbad:
+            return True
         if not self._is_fixing:
-            _fail(f"{kind} {name} is not valid. Use the --fix option to try fixing it.")
+            _fail(f"AOF {name} is not valid. Use the --fix option to try fixing it.")
         if not is_last:
             _fail(f"Failed to truncate AOF {name} because it is not the last file")
         print(
-            f"This will shrink the AOF {name} from {size} bytes, with {bad} bytes, to "
-            f"{found.good} bytes"
+            f"This will shrink the AOF {name} from {report.size} bytes, with {nbad} "
+            f"bytes, to {report.good} bytes"
         )
         print("Continue? [y/N]: ", end="", flush=True)
-        if sys.stdin.readline()[:1].lower() != "y":
+        if not sys.stdin.readline().lower().startswith("y"):
             _fail("Aborting...")
         try:
-            os.truncate(path, found.good)
-        except OSError as error:
-            _fail(f"Failed to truncate AOF {name}: {error.strerror}")
-        print(f"Successfully truncated AOF {name}")
+            file.truncate(report.good)
+        except OSError:
+            _fail(f"Failed to truncate AOF {name}")
+        return False
 
-    def _check_preamble(self, path: Path, size: int) -> int:
-        """Check the RDB preamble of a file; return where it ends."""
-        from fastredis.cli import check_rdb
-
-        offset = check_rdb.check_preamble(str(path))
-        if offset is None:
-            _fail("RDB preamble of AOF file is not sane, aborting.")
-        if offset < size:
-            print("RDB preamble is OK, proceeding with AOF tail...")
-        else:
-            print("RDB preamble is OK.")
-        return offset
-
-    def _cut(self, path: Path, found: Found, cut: int | None, *, is_last: bool) -> None:
+    def _cut(self, file: IO[bytes], path: str, offset: int, *, is_last: bool) -> None:
         """Truncate a file to what was written up to a time."""
-        what = f"AOF {path.name} to timestamp {self._until}"
-        if cut is None:
-            print(f"Truncate nothing in {what}")
-            return
+        if offset == 0:
+            _fail(f"AOF {path} has nothing before timestamp {self._until}, aborting...")
+        what = f"AOF {path} to timestamp {self._until}"
         if not is_last:
-            _fail(f"Failed to truncate {what} because it is not the last file")
-        if cut == 0:
-            _fail(f"AOF {path.name} has nothing before timestamp {self._until}")
+            print(
+                f"Failed to truncate {what} to offset {offset} because it is not the "
+                "last file."
+            )
+            _fail(
+                "To do that nevertheless, remove the files after this one, and their "
+                "lines in the manifest, then run fastredis-check-aof again."
+            )
         try:
-            os.truncate(path, cut)
-        except OSError as error:
-            _fail(f"Failed to truncate {what}: {error.strerror}")
-        print(f"Successfully truncated {what}")
+            file.truncate(offset)
+        except OSError:
+            _fail(f"Failed to truncate {what}")
 
 
-def _is_rdb(path: Path) -> bool:
+# --- Files ------------------------------------------------------------------------
+
+
+def _check_preamble(path: str) -> int:
+    """Check the RDB preamble of a file; return where it ends."""
+    from fastredis.cli import check_rdb
+
+    offset = check_rdb.check_preamble(path)
+    if offset is None:
+        _fail("RDB preamble of AOF file is not sane, aborting.")
+    print("RDB preamble is OK, proceeding with AOF tail...")
+    return offset
+
+
+def _has_preamble(path: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return file.read(len(_PREAMBLE)) == _PREAMBLE
+        with open(path, "rb") as file:
+            begin = file.read(_PREAMBLE_MIN)
     except OSError as error:
-        _fail(f"Cannot open file {path.name}: {error.strerror}, aborting...")
+        _fail(f"Cannot open file {path}: {error.strerror}")
+    return len(begin) == _PREAMBLE_MIN and begin.startswith(_PREAMBLE)
 
 
-def _is_manifest(path: Path) -> bool:
-    """Return whether a file is a manifest: its first lines begin with ``file``."""
-    with path.open("rb") as file:
-        for _ in range(64):
-            line = file.readline(1024)
-            if not line:
-                return False
-            if not line.startswith(b"#"):
-                return line.split(b" ")[0] == _MANIFEST_MARK
+def _is_manifest(path: str) -> bool:
+    """Return whether a file is a manifest: its first lines say ``file``."""
+    try:
+        with open(path, "rb") as file:
+            while line := file.readline(_MANIFEST_LINE_MAX):
+                if not line.startswith(b"#"):
+                    return line.startswith(b"file")
+    except OSError as error:
+        _fail(f"Cannot open file {path}: {error.strerror}")
     return False
+
+
+def _read_manifest(path: str) -> Manifest:
+    name = Path(path).name.removesuffix(".manifest")
+    try:
+        return Manifest.parse(name, Path(path).read_bytes())
+    except OSError as error:
+        _fail(f"Cannot open file {path}: {error.strerror}")
+    except ManifestError as error:
+        print("\n*** FATAL AOF MANIFEST FILE ERROR ***")
+        if error.line:
+            shown = error.text.decode("utf-8", "backslashreplace")
+            print(f"Reading the manifest file, at line {error.line}")
+            print(f">>> '{shown}'")
+        _fail(str(error))
+
+
+# --- Command line -----------------------------------------------------------------
 
 
 def _fail(text: str) -> NoReturn:
@@ -289,40 +383,38 @@ def _fail(text: str) -> NoReturn:
     raise SystemExit(1)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the program; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="fastredis-check-aof",
-        description="Check an append-only file, and cut off what is incomplete.",
-        epilog="FILE: a manifest (appendonly.aof.manifest), or a single file in the "
-        "layout before Redis 7.",
-    )
-    parser.add_argument("--version", action="version", version=fastredis.__version__)
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "--fix",
-        action="store_true",
-        help="cut the last file off where it is no longer valid, after a question",
-    )
-    group.add_argument(
-        "--truncate-to-timestamp",
-        type=int,
-        metavar="SECONDS",
-        default=0,
-        help="cut the last file off at the first change after this Unix time "
-        "(needs a file written with aof-timestamp-enabled)",
-    )
-    parser.add_argument("file", type=Path, metavar="FILE")
-    options = parser.parse_args(argv)
-    path = options.file
-    try:
-        is_manifest = _is_manifest(path)
-    except OSError as error:
-        _fail(f"Cannot open file {path}: {error.strerror}, aborting...")
-    checker = Checker(is_fixing=options.fix, until=options.truncate_to_timestamp)
-    if is_manifest:
-        return checker.check_manifest(path)
-    return checker.check_single(path)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code.
+
+    argv: the arguments without the program's name; those of the process by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["-v"], ["--version"]):
+        from fastredis import __version__
+
+        print(f"fastredis-check-aof {__version__}")
+        return 0
+    if arguments in (["-h"], ["--help"]):
+        print(USAGE, end="")
+        return 0
+    is_fixing, until = False, 0
+    if arguments[:1] == ["--fix"] and len(arguments) == 2:
+        is_fixing = True
+    elif arguments[:1] == ["--truncate-to-timestamp"] and len(arguments) == 3:
+        try:
+            until = int(arguments[1])
+        except ValueError:
+            _fail("Invalid timestamp, aborting...")
+    elif len(arguments) != 1:
+        print(USAGE, end="", file=sys.stderr)
+        return 1
+    path = arguments[-1]
+    checker = Checker(is_fixing=is_fixing, until=until)
+    if _is_manifest(path):
+        checker.check_manifest(path)
+    else:
+        checker.check_single(path)
+    return 0
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ or cannot be read.
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+
+from fastredis.cli.progress import Progress
 
 if TYPE_CHECKING:
     from fastredis.engine.runtime import Engine
@@ -28,7 +28,6 @@ The exit code is 0 if a server can load the file, else 1.
 """
 
 _STEP_NBYTES: Final = 4 * 1024 * 1024
-_PROGRESS_SECONDS: Final = 0.5
 _TYPES: Final = {
     0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 5: "zset",
     6: "module", 7: "module", 9: "hash-zipmap", 10: "list-ziplist", 11: "set-intset",
@@ -128,15 +127,10 @@ def _read(loader: RdbLoader) -> None:
 
     Raises: RdbError.
     """
-    is_shown = os.isatty(2)
-    next_at = time.monotonic() + _PROGRESS_SECONDS
+    progress = Progress(loader.nbytes)
     while loader.step(_STEP_NBYTES):
-        if is_shown and time.monotonic() >= next_at:
-            next_at = time.monotonic() + _PROGRESS_SECONDS
-            percent = 100 * loader.offset / loader.nbytes
-            print(f"\r{percent:.1f}%", end="", file=sys.stderr, flush=True)
-    if is_shown:
-        print("\r       \r", end="", file=sys.stderr)
+        progress.show(loader.offset)
+    progress.end()
 
 
 # --- Report -----------------------------------------------------------------------

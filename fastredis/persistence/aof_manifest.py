@@ -124,9 +124,12 @@ class Manifest:
         if not text:
             raise ManifestError("Found an empty AOF manifest")
         lines = text.split(b"\n")
-        if lines[-1] == b"":
-            lines.pop()
+        if lines.pop():
+            # cut off: what there is of the last line may be wrong
+            raise ManifestError("The AOF manifest file contains too long line")
         for number, line in enumerate(lines, 1):
+            if len(line) > LINE_MAX:
+                raise ManifestError("The AOF manifest file contains too long line")
             if line.startswith(b"#"):
                 continue
             try:
@@ -137,8 +140,6 @@ class Manifest:
 
     def _add(self, line: bytes) -> None:
         """Take in a line."""
-        if len(line) > LINE_MAX:
-            raise ManifestError("The AOF manifest file contains too long line")
         words = split_words(line)
         if words is None or len(words) < 6 or len(words) % 2:
             raise ManifestError("Invalid AOF manifest file format")

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 # parts of tests/ that no unit run here reads: compiled modules, other harnesses
 LEFT_OUT = ("modules", "moduleapi", "cluster", "sentinel", "tmp")
 TOOLS = ("cli", "benchmark", "check-aof", "check-rdb")
+OWN_TOOLS = ("check-aof", "check-rdb")  # as fastredis-...
 
 
 class AdaptError(Exception):
@@ -136,6 +137,20 @@ def apply(change: Change, work: Path) -> None:
     path.write_text(text, encoding="latin-1")
 
 
+def own_tool(server: Sequence[str], tool: str) -> list[str] | None:
+    """Return the command of a tool that comes with the server, None if there is none.
+
+    It is started as the server is: a program beside it, or a module of its package.
+    """
+    if tool not in OWN_TOOLS:
+        return None
+    if list(server[-2:]) == ["-m", "fastredis"]:
+        module = f"fastredis.cli.{tool.replace('-', '_')}"
+        return [*server[:-1], module]
+    beside = Path(server[0]).with_name(f"fastredis-{tool}")
+    return [str(beside)] if len(server) == 1 and beside.exists() else None
+
+
 def write_wrappers(folder: Path, server: Sequence[str]) -> list[str]:
     """Fill the suite's src/ with scripts that exec the real programs.
 
@@ -149,9 +164,11 @@ def write_wrappers(folder: Path, server: Sequence[str]) -> list[str]:
     }
     missing = []
     for tool in TOOLS:
-        found = shutil.which(f"redis-{tool}")
+        found = own_tool(server, tool)
+        if not found and (program := shutil.which(f"redis-{tool}")):
+            found = [program]
         if found:
-            scripts[f"redis-{tool}"] = f'exec {shlex.quote(found)} "$@"'
+            scripts[f"redis-{tool}"] = f'exec {shlex.join(found)} "$@"'
         else:
             missing.append(f"redis-{tool}")
     for name, line in scripts.items():
