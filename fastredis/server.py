@@ -86,6 +86,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_zrange",
     "fastredis.commands.cmd_zset",
     "fastredis.persistence.cmd_dump",
+    "fastredis.persistence.cmd_waitaof",
 )
 # Modules of the handlers in Python, imported when one of them is first called.
 PYTHON_MODULES: Final = (

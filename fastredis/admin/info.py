@@ -445,7 +445,7 @@ def _replication(server: Any) -> Iterator[Field]:
     yield "master_failover_state", "no-failover"
     yield "master_replid", server.replid
     yield "master_replid2", "0" * 40
-    yield "master_repl_offset", 0
+    yield "master_repl_offset", server.engine.repl_offset
     yield "second_repl_offset", -1
     yield "repl_backlog_active", 0
     yield "repl_backlog_size", server.config["repl-backlog-size"]

@@ -25,6 +25,15 @@ cdef void block_on_keys(
 cdef void block_until_gone(client_t *c) noexcept nogil
 # ... and at a time (wall clock), if it waits for so long
 cdef void block_retry_at(client_t *c, int64_t when_ms) noexcept nogil
+# Wait for something that is no key: until is_done, which blocking_poll asks now and
+# then. reply is called when it is done and when the time is over. There must be no
+# other way for the client to reply: where it may not block, ask before.
+cdef void block_until(
+    client_t *c,
+    int64_t deadline_ms,
+    bint (*is_done)(client_t *c) noexcept nogil,
+    void (*reply)(client_t *c) noexcept nogil,
+) noexcept nogil
 # when a client's waiting is over that begins now and lasts so long; 0 for 0: no limit
 cdef inline int64_t block_deadline(const client_t *c, int64_t ms) noexcept nogil:
     """Return a time at which no less than ms have passed: now_ms is rounded down."""
@@ -48,6 +57,8 @@ cdef void blocking_signal_all(server_t *srv, int db) noexcept nogil
 cdef void blocking_serve(
     server_t *srv, void (*rerun)(client_t *c) noexcept nogil
 ) noexcept nogil
+# end the waiting of those for whom block_until was called, if it is done
+cdef void blocking_poll(server_t *srv) noexcept nogil
 # end the waiting: as if the time were over, or with an error
 cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil
 # the same for all whose time is over; blocking_serve is to follow

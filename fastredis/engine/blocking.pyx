@@ -93,6 +93,9 @@ cdef struct block_t:
     block_reply_t empty
     bint is_waiting                 # False while the command runs again
     bint is_until_gone              # runs again, too, when a key is gone
+    # of block_until, else NULL
+    bint (*is_done)(client_t *c) noexcept nogil
+    void (*reply)(client_t *c) noexcept nogil
     int64_t deadline_ms             # 0: none
     int64_t wake_ms                 # that, or when it is to be tried again before
     ssize_t heap_index
@@ -106,6 +109,7 @@ cdef struct blocking_t:
     wait_key_t *changed_last
     bint is_serving
     size_t nkeys_until_gone         # keys with such clients
+    size_t nuntil                   # clients for which block_until was called
     client_t **heap
     size_t nheap
     size_t cap_heap
@@ -259,6 +263,8 @@ cdef void _leave(client_t *c) noexcept nogil:
         _drop_key(b, w.key)
     if own.heap_index != NOT_IN_HEAP:
         _heap_remove(b, c)
+    if own.is_done != NULL:
+        b.nuntil -= 1
     zfree(own.waiters)
     zfree(own.argv)
     zfree(own)
@@ -305,6 +311,42 @@ cdef void _keep_arguments(client_t *c, block_t *own) noexcept nogil:
         p += c.argv[i].len
 
 
+cdef block_t *_block_new(client_t *c, int64_t deadline_ms) noexcept nogil:
+    """Have the client wait, for nothing as yet."""
+    cdef server_t *srv = c.srv
+    cdef block_t *own = <block_t *>zcalloc(sizeof(block_t))
+    if srv.blocking == NULL:
+        srv.blocking = zcalloc(sizeof(blocking_t))
+        _own(srv).tables = <ht_t **>zcalloc(srv.ks.ndbs * sizeof(ht_t *))
+    own.cmd = c.cmd
+    own.is_waiting = True
+    own.deadline_ms = own.wake_ms = deadline_ms
+    own.heap_index = NOT_IN_HEAP
+    _keep_arguments(c, own)
+    c.blocked = own
+    c.forget_blocked = _leave
+    c.flags |= CLIENT_BLOCKED
+    srv.nblocked += 1
+    srv.change_hooks |= CHANGE_BLOCKED
+    if deadline_ms:
+        _heap_add(_own(srv), c)
+    return own
+
+
+cdef void block_until(
+    client_t *c,
+    int64_t deadline_ms,
+    bint (*is_done)(client_t *c) noexcept nogil,
+    void (*reply)(client_t *c) noexcept nogil,
+) noexcept nogil:
+    """Have the client wait for something that is no key; see the header."""
+    cdef block_t *own = _block_new(c, deadline_ms)
+    c.cmd.calls -= 1        # counted at its end
+    own.is_done = is_done
+    own.reply = reply
+    _own(c.srv).nuntil += 1
+
+
 cdef void block_on_keys(
     client_t *c, int first, int n, int type, int64_t deadline_ms, block_reply_t empty
 ) noexcept nogil:
@@ -320,28 +362,13 @@ cdef void block_on_keys(
     if own != NULL:
         own.is_waiting = True
         return
-    if srv.blocking == NULL:
-        srv.blocking = zcalloc(sizeof(blocking_t))
-        _own(srv).tables = <ht_t **>zcalloc(srv.ks.ndbs * sizeof(ht_t *))
-    own = <block_t *>zcalloc(sizeof(block_t))
-    own.cmd = c.cmd
+    own = _block_new(c, deadline_ms)
     own.type = type
     own.empty = empty
-    own.is_waiting = True
-    own.deadline_ms = own.wake_ms = deadline_ms
-    own.heap_index = NOT_IN_HEAP
     own.waiters = <waiter_t *>zmalloc(n * sizeof(waiter_t))
-    _keep_arguments(c, own)
-    c.blocked = own
-    c.forget_blocked = _leave
-    c.flags |= CLIENT_BLOCKED
-    srv.nblocked += 1
-    srv.change_hooks |= CHANGE_BLOCKED
     for i in range(first, first + n):
         key = arg_key(c, i)
         _queue(srv, c, &key)
-    if deadline_ms:
-        _heap_add(_own(srv), c)
 
 
 cdef void block_until_gone(client_t *c) noexcept nogil:
@@ -506,9 +533,22 @@ cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil:
     if with_error:
         own.cmd.failed_calls += 1
         reply_error(c, ERR_UNBLOCKED)
+    elif own.reply != NULL:
+        own.reply(c)
     else:
         _reply_empty(c, own.empty)
     _unblock(c)
+
+
+cdef void blocking_poll(server_t *srv) noexcept nogil:
+    """End the waiting of those who wait for no key, if it is done."""
+    cdef client_t *c = srv.clients
+    if srv.blocking == NULL:
+        return
+    while c != NULL and _own(srv).nuntil:
+        if c.blocked != NULL and _block(c).is_done != NULL and _block(c).is_done(c):
+            blocking_cancel(c, False)
+        c = c.next
 
 
 cdef void _retry(server_t *srv, client_t *c) noexcept nogil:

@@ -24,7 +24,7 @@ Cost: O(bytes) for each change. Threads: the thread that executes commands.
 """
 from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
 from fastredis.core.num cimport num_format_i64, num_format_u64
-from fastredis.engine.client cimport CMD_TOUCHES_ARBITRARY_KEYS
+from fastredis.engine.client cimport CMD_TOUCHES_ARBITRARY_KEYS, FEED_REPLICAS
 from libc.string cimport memcpy, memmove, strlen
 
 cdef enum:
@@ -89,6 +89,16 @@ cdef void _put_time(server_t *srv, feed_t *f) noexcept nogil:
     f.unit_at = f.len
 
 
+cdef inline void _count(server_t *srv, int n) noexcept nogil:
+    """Note that requests were written.
+
+    Replicas are sent bytes, and count those. Without them any number that grows does,
+    so that clients can wait until what they changed is on the disk.
+    """
+    if not srv.feeds & FEED_REPLICAS:
+        srv.repl_offset += n
+
+
 cdef void _begin(server_t *srv, int db, int argc) noexcept nogil:
     """Begin a request for a database."""
     cdef feed_t *f = _own(srv)
@@ -102,6 +112,7 @@ cdef void _begin(server_t *srv, int db, int argc) noexcept nogil:
         _put_arg(f, b"SELECT", 6)
         _put_arg(f, digits, num_format_i64(digits, db))
     f.unit_ncommands += 1
+    _count(srv, 1)
     _put_count(f, b"*", argc)
 
 
@@ -196,6 +207,7 @@ cdef void feed_end_unit(server_t *srv) noexcept nogil:
     memcpy(f.buf + f.unit_at, MULTI, n)
     f.len += n
     _put(f, EXEC, strlen(EXEC))
+    _count(srv, 2)
 
 
 cdef void feed_call(client_t *c) noexcept nogil:
@@ -203,6 +215,7 @@ cdef void feed_call(client_t *c) noexcept nogil:
     cdef server_t *srv = c.srv
     cdef feed_t *f = _own(srv)
     cdef uint64_t dirty = srv.dirty
+    cdef int64_t offset = srv.repl_offset
     cdef bint is_outer = not f.is_unit_open
     cdef bint was_replaced = f.is_replaced
     cdef bint was_forced = f.is_forced
@@ -219,6 +232,8 @@ cdef void feed_call(client_t *c) noexcept nogil:
     f.is_forced = was_forced
     if is_outer:
         feed_end_unit(srv)
+        if srv.repl_offset != offset:
+            c.write_offset = srv.repl_offset
 
 
 cdef void feed_deletion(

@@ -453,6 +453,15 @@ cdef class Engine:
             or (blocking_next_deadline(&self.srv) != 0 and not self.srv.alarm_fd)
 
     @property
+    def repl_offset(self):
+        """Bytes of the stream of changes so far; requests, while nobody is sent it."""
+        return self.srv.repl_offset
+
+    @repl_offset.setter
+    def repl_offset(self, int64_t value):
+        self.srv.repl_offset = value
+
+    @property
     def dirty(self):
         """The number of changes of the data set since the start."""
         return self.srv.dirty

@@ -10,7 +10,7 @@ most twice as fast as bytes come in. It is kept for the next such request, shrin
 that turns out smaller, and goes when the client is idle (client_trim).
 """
 from fastredis.core.mem cimport zsize, ztryrealloc
-from fastredis.core.status cimport fr_unlikely
+from fastredis.core.status cimport fr_likely, fr_unlikely
 from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_ASAP,
@@ -172,19 +172,22 @@ cdef void _received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
 cdef void conn_end_round(server_t *srv) noexcept nogil:
     """Go on with clients that waited, send what was queued, free what was closed."""
     cdef client_t *c
-    while srv.unblocked != NULL:
-        c = srv.unblocked
-        srv.unblocked = c.next_unblocked
-        c.flags &= ~CLIENT_UNBLOCKED
-        if c.qlen and not c.flags & (CLIENT_CLOSE_ASAP | CLIENT_BLOCKED) \
-                and not srv.is_stopping:
-            _execute_kept(c)
-            client_queue_write(c)
-    if fr_unlikely(srv.has_broadcasts):
-        tracking_broadcast(srv)
+    while True:
+        while srv.unblocked != NULL:
+            c = srv.unblocked
+            srv.unblocked = c.next_unblocked
+            c.flags &= ~CLIENT_UNBLOCKED
+            if c.qlen and not c.flags & (CLIENT_CLOSE_ASAP | CLIENT_BLOCKED) \
+                    and not srv.is_stopping:
+                _execute_kept(c)
+                client_queue_write(c)
+        if fr_unlikely(srv.has_broadcasts):
+            tracking_broadcast(srv)
+        feed_write(srv)
+        if fr_likely(srv.unblocked == NULL):
+            break       # else it is on the disk what they have waited for
     if srv.blocking != NULL:
         alarm_set(srv)
-    feed_write(srv)
     while srv.write_list != NULL:
         c = srv.write_list
         srv.write_list = c.next_write

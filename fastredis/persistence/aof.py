@@ -82,6 +82,7 @@ class AppendOnly:
         self._sync_pool: ThreadPoolExecutor | None = None
         self._sync: Future[None] | None = None
         self._sync_size = 0  # of the file when the latest fsync began
+        self._sync_offset = 0  # of the changes in it by then
         self._sync_at = 0.0
         self._logged_at = -float(_LOG_PERIOD)
         self.state = State.OFF
@@ -89,6 +90,7 @@ class AppendOnly:
         self.child: Child | None = None
         self.is_scheduled = False
         self.base_size = 0  # of all files after the latest rewrite
+        self._temp_offset = 0  # of the changes when the temporary increment was begun
         self._closed_size = 0  # of all files but the one being written
         self.is_last_good = True
         self.last_seconds = -1
@@ -285,6 +287,7 @@ class AppendOnly:
     def open(self) -> bool:
         """Write changes from now on, after load(); return whether that is possible."""
         manifest = self.manifest.copy()
+        self._take_offset(manifest)
         try:
             self.folder.mkdir(exist_ok=True)
             if manifest.base is None and not manifest.increments:
@@ -293,9 +296,9 @@ class AppendOnly:
                 self._log.notice(f"Creating AOF base file {base.name} on server start")
                 self._save_base(self.folder / base.name, is_rdb=is_rdb)
             if not manifest.increments:
-                part = manifest.new_increment()
+                part = manifest.new_increment(self._engine.repl_offset)
                 self._log.notice(f"Creating AOF incr file {part.name} on server start")
-            part = manifest.increments[-1]
+            part = manifest.reopen_increment()
             self._fd = os.open(self.folder / part.name, _APPEND, _FILE_MODE)
             self._write_manifest(manifest)
         except OSError as error:
@@ -308,6 +311,28 @@ class AppendOnly:
         self.state = State.ON
         self._remove_history()
         return True
+
+    def _take_offset(self, manifest: Manifest) -> None:
+        """Go on with the offset that the changes had reached."""
+        if not manifest.increments:
+            return
+        part = manifest.increments[-1]
+        if part.end_offset is not None:
+            self._engine.repl_offset = part.end_offset
+        elif part.start_offset is not None:
+            # no smaller than it was: a change takes more than a byte
+            size = self._sizes([part])
+            self._engine.repl_offset = part.start_offset + size
+
+    def _write_end(self) -> None:
+        """Note in the manifest which offset the changes have reached."""
+        manifest = self.manifest.copy()
+        if not manifest.end_increment(self._engine.repl_offset):
+            return
+        try:
+            self._write_manifest(manifest)
+        except OSError as error:
+            self._warn(f"Can't write the AOF manifest: {error}")
 
     # --- On and off --------------------------------------------------------------
 
@@ -354,6 +379,8 @@ class AppendOnly:
         self.kill_child()
         self.is_scheduled = False
         self._close()
+        if self.state is State.ON:
+            self._write_end()
         self.state = State.OFF
 
     def _close(self) -> None:
@@ -378,6 +405,8 @@ class AppendOnly:
         if self.state is State.ON:
             self._log.notice("Calling fsync() on the AOF file.")
         self._close()
+        if self.state is State.ON:
+            self._write_end()
         if self._sync_pool is not None:
             self._sync_pool.shutdown()
 
@@ -398,7 +427,6 @@ class AppendOnly:
         if self._other_child() or self._engine.is_in_exec:
             self.is_scheduled = True
             return "Background append only file rewriting scheduled"
-        self.failures = 0  # who asks knows better
         if not self.start():
             raise ReplyError(
                 "ERR Can't execute an AOF background rewriting. Please check the "
@@ -466,8 +494,10 @@ class AppendOnly:
 
     def _begin_increment(self) -> None:
         """Go on in a new increment, which is in the manifest first."""
+        if not self._file.flush():
+            raise OSError(self._file.error, os.strerror(self._file.error))
         manifest = self.manifest.copy()
-        part = manifest.new_increment()
+        part = manifest.new_increment(self._engine.repl_offset)
         fd = os.open(self.folder / part.name, _APPEND | os.O_TRUNC, _FILE_MODE)
         try:
             self._write_manifest(manifest)
@@ -480,6 +510,7 @@ class AppendOnly:
     def _begin_temp_increment(self) -> None:
         """Collect what changes from now on, in a file that is no part of it yet."""
         fd = os.open(self._temp_increment(), _APPEND | os.O_TRUNC, _FILE_MODE)
+        self._temp_offset = self._engine.repl_offset
         self._log.notice(
             f"Creating AOF incr file {self._temp_increment().name} on background "
             "rewrite"
@@ -487,7 +518,7 @@ class AppendOnly:
         if self._fd < 0:
             self._fd = fd
             self._closed_size = 0
-            self._file.start(fd, 0)
+            self._file.start(fd, 0, is_provisional=True)
         else:
             self._switch(fd)
 
@@ -503,6 +534,7 @@ class AppendOnly:
         self._wait_sync()
         with contextlib.suppress(OSError):
             os.fdatasync(self._fd)
+            self._file.note_synced(self._file.offset)
         os.close(self._fd)
         self._fd = fd
         self._closed_size += size
@@ -521,7 +553,7 @@ class AppendOnly:
             f"{base.name}"
         )
         if self.state is State.WAITING:
-            part = manifest.new_increment()
+            part = manifest.new_increment(self._temp_offset)
             self._temp_increment().rename(self.folder / part.name)
             self._log.notice(
                 f"Successfully renamed the temporary AOF incr file "
@@ -534,6 +566,7 @@ class AppendOnly:
         self._write_manifest(manifest)
         if self.state is not State.OFF:
             self.state = State.ON
+            self._file.is_provisional = False
             self._closed_size = self._sizes([base])
             self.base_size = self.size
 
@@ -638,14 +671,14 @@ class AppendOnly:
             self.start()
 
     def _poll_sync(self) -> None:
-        """With ``everysec``: begin an fsync when it is time, take note of its end."""
+        """Begin an fsync when it is time, take note of its end; not with ``no``."""
         if self._sync is not None:
             if not self._sync.done():
                 return
             self._wait_sync()
-        if self._file.policy != SYNC_EVERYSEC or self._file.synced == self._file.size:
-            return
-        if time.monotonic() - self._sync_at < 1:
+        if self._file.policy == SYNC_NO or self._file.synced == self._file.size:
+            return  # with "always", it is what was written before that was set
+        if self._file.policy == SYNC_EVERYSEC and time.monotonic() - self._sync_at < 1:
             return
         if self._config["no-appendfsync-on-rewrite"] and self._other_child():
             return
@@ -655,6 +688,7 @@ class AppendOnly:
             self._sync_pool = ThreadPoolExecutor(1, "fastredis-fsync")
         self._sync_at = time.monotonic()
         self._sync_size = self._file.size
+        self._sync_offset = self._file.offset
         self._sync = self._sync_pool.submit(os.fdatasync, self._fd)
 
     def _wait_sync(self) -> None:
@@ -665,6 +699,7 @@ class AppendOnly:
         self._sync = None
         if error is None:
             self._file.synced = max(self._file.synced, self._sync_size)
+            self._file.note_synced(self._sync_offset)
         elif time.monotonic() - self._logged_at >= _LOG_PERIOD:
             self._logged_at = time.monotonic()
             self._warn(f"Fsync of the AOF file failed: {error}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The file that changes are appended to. See aof_file.pyx."""
 from fastredis.engine.runtime cimport Engine
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     FSYNC_NO = 0
@@ -13,6 +13,8 @@ cdef struct aof_t:
     int policy                  # FSYNC_*
     uint64_t size               # bytes in the file
     uint64_t synced             # of them known to be on the disk
+    int64_t offset              # srv.repl_offset of what is in the file
+    bint is_provisional         # worth nothing: there is no base yet
     bint has_times
     int write_delay_us
     int error                   # errno of the write that failed; 0: none did

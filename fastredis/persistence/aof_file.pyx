@@ -15,6 +15,7 @@ commands.
 """
 from cython cimport final
 from fastredis.core.clock cimport clock_mono_ns
+from fastredis.engine.blocking cimport blocking_poll
 from fastredis.engine.client cimport FEED_AOF, server_t
 from fastredis.engine.propagate cimport (
     feed_clear,
@@ -28,7 +29,7 @@ from fastredis.engine.propagate cimport (
 from fastredis.engine.runtime cimport Engine
 from fastredis.engine.spikes cimport spike_add
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memmove
 
 cdef extern from *:
@@ -99,6 +100,7 @@ cdef void _on_write(server_t *srv) noexcept nogil:
         return
     spike_add(srv, b"aof-write", (clock_mono_ns() - started) // 1000)
     a.size += f.len
+    a.offset = srv.repl_offset
     feed_clear(srv)
     if a.error:
         a.error = 0
@@ -114,6 +116,13 @@ cdef void _on_write(server_t *srv) noexcept nogil:
         return
     spike_add(srv, b"aof-fsync-always", (clock_mono_ns() - started) // 1000)
     a.synced = a.size
+    _note_synced(srv, a.offset)
+
+
+cdef void _note_synced(server_t *srv, int64_t offset) noexcept nogil:
+    """Note what is on the disk, and tell who has waited for it."""
+    srv.repl_synced = max(srv.repl_synced, offset)
+    blocking_poll(srv)
 
 
 cdef void _shift(feed_t *f, size_t done) noexcept nogil:
@@ -135,9 +144,14 @@ cdef class AofFile:
         self.engine = engine
         self.state.fd = -1
 
-    def start(self, int fd, uint64_t size):
-        """Write to a file that is open for appending and has this size."""
+    def start(self, int fd, uint64_t size, *, bint is_provisional=False):
+        """Write to a file that is open for appending and has this size.
+
+        is_provisional: it is worth nothing until that is set to False.
+        """
         cdef server_t *srv = &self.engine.srv
+        self.state.is_provisional = is_provisional
+        self.state.offset = srv.repl_synced = srv.repl_offset
         self.state.fd = fd
         self.state.size = self.state.synced = size
         self.state.error = 0
@@ -165,6 +179,7 @@ cdef class AofFile:
         feed_stop(&self.engine.srv, FEED_AOF)
         self.engine.srv.aof = NULL
         self.state.fd = -1
+        blocking_poll(&self.engine.srv)
         return is_complete
 
     def flush(self):
@@ -218,6 +233,27 @@ cdef class AofFile:
     @synced.setter
     def synced(self, uint64_t value):
         self.state.synced = value
+
+    @property
+    def offset(self):
+        """The offset, in the stream of changes, of what is in the file."""
+        return self.state.offset
+
+    def note_synced(self, int64_t offset):
+        """Note that changes up to this offset are on the disk."""
+        with nogil:
+            _note_synced(&self.engine.srv, offset)
+
+    @property
+    def is_provisional(self):
+        """Whether what is in the file is worth nothing yet, for want of a base."""
+        return self.state.is_provisional
+
+    @is_provisional.setter
+    def is_provisional(self, bint value):
+        self.state.is_provisional = value
+        with nogil:
+            blocking_poll(&self.engine.srv)
 
     @property
     def error(self):

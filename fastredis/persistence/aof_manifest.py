@@ -12,15 +12,16 @@ The base holds the data set as it was at one moment, the increments what changed
 one after the other. A rewrite makes a new base; what it replaces becomes history, which
 is deleted afterwards, so that no interruption leaves files that nobody knows of.
 
-The format is that of Redis 7 and later. Names with unusual characters are in quotes, as
-in configuration files.
+The format is that of Redis 7 and later; as in Redis 8 a line of an increment may tell
+at which replication offset it begins and ends. Names with unusual characters are in
+quotes, as in configuration files.
 Source: Redis documentation, "Redis persistence", "Redis 7.0.0 onwards".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fastredis.config.parse import decode, encode, quote, split_words
@@ -45,10 +46,16 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file: its name within the folder, and the number it was given."""
+    """One file: its name within the folder, and the number it was given.
+
+    Of an increment, too, where in the stream of changes it begins, and ends if it was
+    closed; None: unknown.
+    """
 
     name: str
     seq: int
+    start_offset: int | None = None
+    end_offset: int | None = None
 
 
 @dataclass(slots=True)
@@ -88,13 +95,25 @@ class Manifest:
         self.base = Part(f"{self.name}.{self.base_seq}.base.{kind}", self.base_seq)
         return self.base
 
-    def new_increment(self) -> Part:
+    def new_increment(self, start_offset: int) -> Part:
         """Add an increment, the one to be written from now on."""
         self.increment_seq += 1
         name = f"{self.name}.{self.increment_seq}.incr.aof"
-        part = Part(name, self.increment_seq)
+        part = Part(name, self.increment_seq, start_offset)
         self.increments.append(part)
         return part
+
+    def end_increment(self, offset: int) -> bool:
+        """Note where the last increment ends; False: not even its begin is known."""
+        if not self.increments or self.increments[-1].start_offset is None:
+            return False
+        self.increments[-1] = replace(self.increments[-1], end_offset=offset)
+        return True
+
+    def reopen_increment(self) -> Part:
+        """Return the last increment, to be written on."""
+        self.increments[-1] = replace(self.increments[-1], end_offset=None)
+        return self.increments[-1]
 
     def retire_increments(self, *, but: int) -> None:
         """Make history of all increments but the last ones."""
@@ -149,13 +168,17 @@ class Manifest:
             name = decode(pairs[b"file"])
             seq = int(pairs[b"seq"])
             kind = pairs[b"type"][:1].decode("latin-1")
+            start, end = (
+                int(pairs[word]) if word in pairs else None
+                for word in (b"startoffset", b"endoffset")
+            )
         except (KeyError, ValueError):
             raise ManifestError("Invalid AOF manifest file format") from None
         if "/" in name:
             raise ManifestError("File can't be a path, just a filename")
         if seq <= 0 or not kind:
             raise ManifestError("Invalid AOF manifest file format")
-        part = Part(name, seq)
+        part = Part(name, seq, start, end)
         if kind == BASE:
             if self.base is not None:
                 raise ManifestError("Found duplicate base file information")
@@ -176,4 +199,9 @@ def _line(part: Part, kind: str) -> bytes:
     name = encode(part.name)
     if not name or not _PLAIN.issuperset(name):
         name = quote(name)
-    return b"file %b seq %d type %b\n" % (name, part.seq, kind.encode())
+    line = b"file %b seq %d type %b" % (name, part.seq, kind.encode())
+    if part.start_offset is not None:
+        line += b" startoffset %d" % part.start_offset
+    if part.end_offset is not None:
+        line += b" endoffset %d" % part.end_offset
+    return line + b"\n"

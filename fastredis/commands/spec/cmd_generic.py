@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastredis.commands.spec.model import (
+    BLOCKING,
     DENYOOM,
     FAST,
     LIMIT,
@@ -572,4 +573,18 @@ UNLINK = Command(
     cost="O(1) a key; large values are freed in the background",
     summary="Deletes keys and leaves the freeing of large values for later.",
     tips=_MULTI_SHARD,
+)
+
+WAITAOF = Command(
+    "WAITAOF",
+    group="generic",
+    since="7.2.0",
+    arity=4,
+    flags=BLOCKING,
+    acl_extra="connection",
+    args=[integer("numlocal"), integer("numreplicas"), integer("timeout")],
+    reply=array("0 or 1 for this server, and how many replicas"),
+    cost="O(1)",
+    summary="Waits until what the client has changed is on disks.",
+    tips=("request_policy:all_shards", "response_policy:agg_min"),
 )
