@@ -40,6 +40,7 @@ from fastredis.engine.propagate cimport (
     feed_i64,
     feed_instead,
     feed_text,
+    is_fed,
 )
 from fastredis.engine.reply cimport (
     reply_array,
@@ -222,18 +223,33 @@ cdef void _feed_fields(
     feed_args(c, fields.first, fields.end)
 
 
+cdef bint _expires_at(client_t *c, const obj_t *o, int i, int64_t when) noexcept nogil:
+    """Return whether the field of argument i is there and expires then."""
+    cdef int64_t own
+    return hash_expiry(
+        o, c.argv[i].ptr, c.argv[i].len, db_visible_ms(c.db), &own
+    ) == C_OK and own == when
+
+
 cdef void _feed_expiry(
-    client_t *c, int64_t when, int condition, const fields_arg_t *fields
+    client_t *c, const obj_t *o, int64_t when, int condition,
+    const fields_arg_t *fields
 ) noexcept nogil:
-    """Have it written down when fields expire; condition: an argument, or 0."""
-    feed_instead(c, 5 + (condition != 0) + fields.end - fields.first)
+    """Have it written down which fields expire when; condition: an argument, or 0."""
+    cdef int i, n = 0
+    for i in range(fields.first, fields.end):
+        n += _expires_at(c, o, i, when)
+    feed_instead(c, 5 + (condition != 0) + n)
     feed_text(c, b"HPEXPIREAT")
     feed_args(c, 1, 2)
     feed_i64(c, when)
     if condition:
         feed_args(c, condition, condition + 1)
     feed_text(c, b"FIELDS")
-    feed_args(c, fields.first - 1, fields.end)
+    feed_i64(c, n)
+    for i in range(fields.first, fields.end):
+        if _expires_at(c, o, i, when):
+            feed_args(c, i, i + 1)
 
 
 cdef int _expire_field(
@@ -287,8 +303,8 @@ cdef void _expire(client_t *c, int64_t from_ms, int64_t unit_ms) noexcept nogil:
         is_expiring |= code == FIELD_CHANGED
         is_deleting |= code == FIELD_DELETED
         reply_int(c, code)
-    if is_expiring:
-        _feed_expiry(c, when, 3 if condition else 0, &fields)
+    if is_expiring and is_fed(c):
+        _feed_expiry(c, o, when, 3 if condition else 0, &fields)
     if o != NULL:
         _end(c, &key, o, is_expiring, is_deleting)
 
@@ -501,8 +517,8 @@ cdef api void cmd_hgetex(client_t *c) noexcept nogil:
                            &before) == C_OK and before != OBJ_NO_EXPIRE:
                 hash_set_expiry(o, c.argv[i].ptr, c.argv[i].len, OBJ_NO_EXPIRE)
                 is_persisting = True
-    if is_expiring:
-        _feed_expiry(c, options.when, 0, &options.fields)
+    if is_expiring and is_fed(c):
+        _feed_expiry(c, o, options.when, 0, &options.fields)
     elif is_persisting:
         feed_instead(c, 4 + options.fields.end - options.fields.first)
         feed_text(c, b"HPERSIST")

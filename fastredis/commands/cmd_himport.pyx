@@ -24,6 +24,13 @@ from fastredis.engine.fieldsets cimport (
     fieldsets_put,
     fieldsets_remove,
 )
+from fastredis.engine.propagate cimport (
+    feed_bytes,
+    feed_instead,
+    feed_key,
+    feed_text,
+    is_fed,
+)
 from fastredis.engine.reply cimport reply_error, reply_int, reply_ok, type_or_reply
 from fastredis.keyspace.db cimport db_find_write, db_visible_ms, dbkey_t
 from fastredis.keyspace.obj cimport OBJ_HASH, obj_t
@@ -38,11 +45,28 @@ cdef api void cmd_himport_prepare(client_t *c) noexcept nogil:
         reply_ok(c)
 
 
+cdef void _feed_hash(
+    client_t *c, const dbkey_t *key, const fieldset_t *s, const slice_t *values,
+    bint is_old
+) noexcept nogil:
+    """Have the hash written down with its fields: others know no fieldset."""
+    cdef int i
+    if is_old:
+        feed_key(c, b"DEL", key)
+    feed_instead(c, 2 + 2 * s.nfields)
+    feed_text(c, b"HSET")
+    feed_bytes(c, key.ptr, key.len)
+    for i in range(s.nfields):
+        feed_bytes(c, s.fields[i].ptr, s.fields[i].len)
+        feed_bytes(c, values[i].ptr, values[i].len)
+
+
 cdef api void cmd_himport_set(client_t *c) noexcept nogil:
     """HIMPORT SET key fieldset-name value [value ...]"""
     cdef const fieldset_t *s = fieldsets_find(c, c.argv + 3)
     cdef const slice_t *values = c.argv + 4
     cdef dbkey_t key
+    cdef bint is_old
     cdef obj_t *o
     cdef int i
     if s == NULL:
@@ -52,14 +76,18 @@ cdef api void cmd_himport_set(client_t *c) noexcept nogil:
         reply_error(c, b"ERR value count does not match fieldset field count")
         return
     key = arg_key(c, 2)
-    if type_or_reply(c, db_find_write(c.db, &key), OBJ_HASH) != C_OK:
+    o = db_find_write(c.db, &key)
+    if type_or_reply(c, o, OBJ_HASH) != C_OK:
         return
+    is_old = o != NULL
     o = hash_new(c.db, &key)
     for i in range(s.nfields):
         hash_set(o, s.fields[i].ptr, s.fields[i].len, values[i].ptr, values[i].len,
                  False, db_visible_ms(c.db), &c.srv.hash_limits)
     hash_done(c.db, &key, o)
     key_changed(c, &key, NOTIFY_HASH, b"hset")
+    if is_fed(c):
+        _feed_hash(c, &key, s, values, is_old)
     reply_ok(c)
 
 

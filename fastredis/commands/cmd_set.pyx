@@ -338,7 +338,7 @@ cdef void _spop_count(client_t *c) noexcept nogil:
         key_changed_n(c, &key, NOTIFY_SET, b"spop", len)
         db_delete(c.db, &key)
         key_changed(c, &key, NOTIFY_GENERIC, b"del")
-        feed_key(c, b"UNLINK", &key)
+        feed_key(c, b"UNLINK" if c.db.ks.is_lazy_server_del else b"DEL", &key)
         return
     reply_set(c, count)
     feed_instead(c, 2 + <int>count)

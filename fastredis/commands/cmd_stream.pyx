@@ -19,6 +19,7 @@ from fastredis.commands.stream_args cimport (
     stream_was_deleted,
     stream_write_or_reply,
 )
+from fastredis.commands.stream_feed cimport feed_sid
 from fastredis.core.sha1 cimport SHA1_NBYTES, sha1
 from fastredis.core.status cimport C_ERR, C_OK, fr_unlikely, status_t
 from fastredis.datatypes.stream_idmp cimport (
@@ -59,8 +60,15 @@ from fastredis.datatypes.t_stream cimport (
 from fastredis.ds.streamindex cimport sid_cmp, sid_t
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
 from fastredis.engine.changed cimport NOTIFY_STREAM, key_changed, key_event, key_noted
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.client cimport client_is_obeyed, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_NO_KEY, ERR_SYNTAX
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_i64,
+    feed_instead,
+    feed_text,
+    is_fed,
+)
 from fastredis.engine.reply cimport (
     reply_array,
     reply_defer,
@@ -94,6 +102,8 @@ cdef struct stream_add_t:
     sid_t id
     int producer                # index of the producer's name; 0: none
     bint is_auto                # its own id is made of the fields; else it follows
+    int threshold               # index of what follows MAXLEN or MINID; 0: none
+    int limit                   # index of what follows LIMIT; 0: none
 
 
 # --- Options of XADD and XTRIM ----------------------------------------------------
@@ -132,6 +142,10 @@ cdef status_t _settle_limit_or_reply(
     client_t *c, stream_trimming_t *trim, bint has_limit
 ) noexcept nogil:
     """Check LIMIT, or choose it for a trimming that is approximate."""
+    if client_is_obeyed(c):
+        # it has been kept; other servers leave it in what they write down
+        trim.limit = 0
+        return C_OK
     if trim.limit and trim.by == STREAM_TRIM_NONE:
         reply_error(
             c, b"ERR syntax error, LIMIT cannot be used without specifying a trimming "
@@ -182,16 +196,18 @@ cdef int _add_options_or_reply(
     add.trim.limit = 0
     add.is_nomkstream = add.has_id = False
     add.has_seq = True
-    add.producer = 0
+    add.producer = add.threshold = add.limit = 0
     while i < c.argc:
         if is_xadd and c.argv[i].len == 1 and c.argv[i].ptr[0] == 42:
             break
         if i + 1 < c.argc and arg_is(c, i, b"maxlen"):
-            i = _threshold_or_reply(c, i, &add.trim, STREAM_TRIM_MAXLEN)
+            i = add.threshold = _threshold_or_reply(
+                c, i, &add.trim, STREAM_TRIM_MAXLEN)
         elif i + 1 < c.argc and arg_is(c, i, b"minid"):
-            i = _threshold_or_reply(c, i, &add.trim, STREAM_TRIM_MINID)
+            i = add.threshold = _threshold_or_reply(
+                c, i, &add.trim, STREAM_TRIM_MINID)
         elif i + 1 < c.argc and arg_is(c, i, b"limit"):
-            i += 1
+            i = add.limit = i + 1
             if arg_i64_or_reply(c, i, &add.trim.limit) != C_OK:
                 return -1
             if add.trim.limit < 0:
@@ -268,12 +284,69 @@ cdef bint _was_sent(
         sent.own = c.argv[add.producer + 1]
     if s.idmp == NULL:
         s.idmp = sidmp_new(c.srv.now_ms)
+    if client_is_obeyed(c):
+        return False            # the other's clock may have been ahead
     m = <sidmp_t *>s.idmp
     if not sidmp_find(m, &c.argv[add.producer], &sent.own, c.srv.now_ms, &id):
         return False
     m.duplicates += 1
     reply_sid(c, id)
     return True
+
+
+# What is written down of an approximate trimming is what it came to: nodes, and limits
+# on how many entries go at once, may differ elsewhere.
+
+
+cdef inline int _nargs_made_exact(client_t *c, const stream_add_t *add) noexcept nogil:
+    """Count the arguments of a request without its LIMIT."""
+    return c.argc - (2 if add.limit else 0)
+
+
+cdef void _feed_made_exact(
+    client_t *c, const stream_t *s, const stream_add_t *add, int end
+) noexcept nogil:
+    """Have arguments 1 to end - 1 written, with the trimming that was approximate.
+
+    Of a stream of n entries that are left, as many are left by MAXLEN n; what ACKED
+    passes over is the same, since both look from the front on.
+    """
+    cdef bint is_minid = add.trim.by == STREAM_TRIM_MINID \
+        and add.trim.refs != STREAM_ACKED and s.length
+    cdef int i = 1
+    while i < end:
+        if i == add.threshold - 2:
+            if is_minid:
+                feed_text(c, b"MINID")
+                feed_text(c, b"=")
+                feed_sid(c, s.first_id)
+            else:
+                feed_text(c, b"MAXLEN")
+                feed_text(c, b"=")
+                feed_i64(c, <int64_t>s.length)
+            i += 3
+        elif i == add.limit - 1:
+            i += 2
+        else:
+            feed_args(c, i, i + 1)
+            i += 1
+
+
+cdef void _feed_add(
+    client_t *c, const stream_t *s, const stream_add_t *add, int first, sid_t id
+) noexcept nogil:
+    """Have it written down what was added, under which id, and what was trimmed."""
+    if not add.trim.is_approx:
+        if add.has_id and add.has_seq:
+            return              # as it is
+        feed_instead(c, c.argc)
+        feed_args(c, 0, first - 1)
+    else:
+        feed_instead(c, _nargs_made_exact(c, add))
+        feed_text(c, b"XADD")
+        _feed_made_exact(c, s, add, first - 1)
+    feed_sid(c, id)
+    feed_args(c, first, c.argc)
 
 
 cdef api void cmd_xadd(client_t *c) noexcept nogil:
@@ -321,12 +394,16 @@ cdef api void cmd_xadd(client_t *c) noexcept nogil:
         reply_error(c, b"ERR Elements are too large to be stored")
         return
     if fr_unlikely(add.producer != 0):
+        # while a file is replayed no clock goes; the id tells when that was
         sidmp_add(
-            <sidmp_t *>s.idmp, &c.argv[add.producer], &sent.own, c.srv.now_ms, id)
+            <sidmp_t *>s.idmp, &c.argv[add.producer], &sent.own,
+            c.srv.now_ms if c.srv.now_ms else <int64_t>id.ms, id)
     reply_sid(c, id)
     key_changed(c, &key, NOTIFY_STREAM, b"xadd")
     if add.trim.by != STREAM_TRIM_NONE and stream_trim(s, &add.trim):
         key_event(c, &key, NOTIFY_STREAM, b"xtrim")
+    if is_fed(c):
+        _feed_add(c, s, &add, first, id)
 
 
 cdef api void cmd_xtrim(client_t *c) noexcept nogil:
@@ -344,6 +421,10 @@ cdef api void cmd_xtrim(client_t *c) noexcept nogil:
     if n:
         key_changed(c, &key, NOTIFY_STREAM, b"xtrim")
         mark_dirty(c, n - 1)
+        if add.trim.is_approx:
+            feed_instead(c, _nargs_made_exact(c, &add))
+            feed_text(c, b"XTRIM")
+            _feed_made_exact(c, s, &add, c.argc)
     reply_int(c, n)
 
 
@@ -430,10 +511,12 @@ cdef api void cmd_xdel(client_t *c) noexcept nogil:
     reply_int(c, n)
 
 
-cdef int _delete_by(stream_t *s, sid_t id, stream_refs_t refs) noexcept nogil:
+cdef int _delete_by(
+    client_t *c, stream_t *s, sid_t id, stream_refs_t refs
+) noexcept nogil:
     """Delete an entry; -1: there is none, 2: a group still needs it, 1: done."""
     if refs == STREAM_DELREF:
-        stream_unreference(s, id)
+        mark_dirty(c, stream_unreference(s, id))
     elif refs == STREAM_ACKED and stream_has(s, id) and stream_is_awaited(s, id):
         return 2
     return 1 if stream_delete(s, id) else -1
@@ -458,7 +541,7 @@ cdef api void cmd_xdelex(client_t *c) noexcept nogil:
         code = -1
         if s != NULL:
             arg_strict_sid_or_reply(c, i, &id, NULL)
-            code = _delete_by(s, id, refs)
+            code = _delete_by(c, s, id, refs)
         n += code == 1
         reply_int(c, code)
     if s != NULL:

@@ -14,6 +14,11 @@ from fastredis.commands.stream_args cimport (
     stream_end_or_reply,
     stream_group_or_reply,
 )
+from fastredis.commands.stream_feed cimport (
+    feed_group_id,
+    feed_pending,
+    stream_drop_pending,
+)
 from fastredis.core.mem cimport zfree, ztrymalloc
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.datatypes.stream_groups cimport (
@@ -21,7 +26,6 @@ from fastredis.datatypes.stream_groups cimport (
     sgroup_t,
     snack_add,
     snack_move,
-    snack_remove,
     snack_t,
 )
 from fastredis.datatypes.t_stream cimport (
@@ -43,8 +47,9 @@ from fastredis.ds.streamindex cimport (
     sidx_seek,
 )
 from fastredis.engine.args cimport arg_i64_or_error, arg_is, arg_key
-from fastredis.engine.client cimport client_t, mark_dirty
+from fastredis.engine.client cimport client_is_obeyed, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.propagate cimport feed_instead
 from fastredis.engine.reply cimport (
     reply_array,
     reply_defer,
@@ -72,7 +77,8 @@ cdef struct claim_t:
 
 
 cdef bint _take(
-    client_t *c, snack_t *nack, sid_t id, sconsumer_t *consumer, const claim_t *claim
+    client_t *c, const dbkey_t *key, sgroup_t *g, snack_t *nack, sid_t id,
+    sconsumer_t *consumer, const claim_t *claim
 ) noexcept nogil:
     """Give an entry to a consumer, if nobody has been busy with it for long enough."""
     if nack.consumer != NULL and claim.min_idle_ms and \
@@ -85,6 +91,7 @@ cdef bint _take(
     elif not claim.is_justid and nack.deliveries < <uint64_t>INT64_MAX:
         nack.deliveries += 1
     consumer.active_ms = c.srv.now_ms
+    feed_pending(c, key, g, id, nack)
     mark_dirty(c, 1)
     return True
 
@@ -150,7 +157,8 @@ cdef status_t _claim_options_or_reply(client_t *c, claim_t *claim) noexcept nogi
             reply_error_arg(c, b"ERR Unrecognized XCLAIM option '", i, b"'")
             return C_ERR
         i += 1
-    if not 0 <= claim.delivered_ms <= now:
+    if claim.delivered_ms < 0 or (
+            claim.delivered_ms > now and not client_is_obeyed(c)):
         claim.delivered_ms = now        # the client's clock may be ahead
     return C_OK
 
@@ -166,6 +174,7 @@ cdef api void cmd_xclaim(client_t *c) noexcept nogil:
     cdef int64_t n = 0
     cdef sgroup_t *g
     cdef stream_t *s
+    cdef bint is_further
     cdef sid_t id
     cdef int i
     if stream_group_or_reply(c, &key, &s, &g) != C_OK:
@@ -178,22 +187,26 @@ cdef api void cmd_xclaim(client_t *c) noexcept nogil:
         claim.min_idle_ms = 0
     if _claim_options_or_reply(c, &claim) != C_OK:
         return
-    if sid_cmp(claim.last_id, g.last_id) > 0:
+    feed_instead(c, 0)      # but what comes of it
+    is_further = sid_cmp(claim.last_id, g.last_id) > 0
+    if is_further:
         g.last_id = claim.last_id
+        mark_dirty(c, 1)
     consumer = stream_consumer(c, &key, g, 3)
     mark = reply_defer(c)
     for i in range(5, 5 + claim.nids):
         sid_parse_strict(c, i, &id)
         if not stream_has(s, id):
-            if snack_remove(g, id):
-                mark_dirty(c, 1)
+            stream_drop_pending(c, &key, g, id)
             continue
         nack = <snack_t *>sidx_find(&g.pel, id)
         if nack == NULL and claim.is_forced:
             nack = snack_add(g, id, NULL, c.srv.now_ms)
-        if nack != NULL and _take(c, nack, id, consumer, &claim):
+        if nack != NULL and _take(c, &key, g, nack, id, consumer, &claim):
             _reply_claimed(c, s, id, claim.is_justid)
             n += 1
+    if is_further:
+        feed_group_id(c, &key, g)
     reply_resolve(c, mark, b"*", n)
 
 
@@ -226,8 +239,8 @@ cdef status_t _auto_options_or_reply(
 
 
 cdef sid_t _take_stretch(
-    client_t *c, stream_t *s, sgroup_t *g, sconsumer_t *consumer, sid_t start,
-    const claim_t *claim, int64_t count, sid_t *ids, int64_t *ntaken_out,
+    client_t *c, const dbkey_t *key, stream_t *s, sgroup_t *g, sconsumer_t *consumer,
+    sid_t start, const claim_t *claim, int64_t count, sid_t *ids, int64_t *ntaken_out,
     int64_t *ngone_out
 ) noexcept nogil:
     """Take up to count entries from an id on; return where to go on, 0-0 at the end.
@@ -245,13 +258,12 @@ cdef sid_t _take_stretch(
         id = sidx_at(&pos).id
         nack = <snack_t *>sidx_at(&pos).value
         if not stream_has(s, id):
-            snack_remove(g, id)
-            mark_dirty(c, 1)
+            stream_drop_pending(c, key, g, id)
             gone += 1
             ids[count - gone] = id
             more = sidx_seek(&g.pel, id, &pos)
             continue
-        if _take(c, nack, id, consumer, claim):
+        if _take(c, key, g, nack, id, consumer, claim):
             ids[taken] = id
             taken += 1
         more = sidx_next(&pos)
@@ -296,9 +308,10 @@ cdef api void cmd_xautoclaim(client_t *c) noexcept nogil:
             c, b"ERR Insufficient memory, failed allocating transient memory, COUNT "
             b"too high.")
         return
+    feed_instead(c, 0)      # but what comes of it
     consumer = stream_consumer(c, &key, g, 3)
     start = _take_stretch(
-        c, s, g, consumer, start, &claim, count, ids, &taken, &gone)
+        c, &key, s, g, consumer, start, &claim, count, ids, &taken, &gone)
     reply_array(c, 3)
     reply_sid(c, start)
     reply_array(c, taken)

@@ -289,13 +289,14 @@ cdef api void cmd_xack(client_t *c) noexcept nogil:
 
 
 cdef int _ack_and_delete(
-    stream_t *s, sgroup_t *g, sid_t id, stream_refs_t refs, bint *is_deleted_out
+    client_t *c, stream_t *s, sgroup_t *g, sid_t id, stream_refs_t refs,
+    bint *is_deleted_out
 ) noexcept nogil:
     """Acknowledge an entry and delete it if it may; return the code to reply."""
     cdef bint is_acked = snack_remove(g, id)
     is_deleted_out[0] = False
     if refs == STREAM_DELREF:
-        stream_unreference(s, id)
+        mark_dirty(c, stream_unreference(s, id))
     if not is_acked:
         return -1
     if refs == STREAM_ACKED and stream_has(s, id) and stream_is_awaited(s, id):
@@ -327,7 +328,7 @@ cdef api void cmd_xackdel(client_t *c) noexcept nogil:
         code = -1
         if g != NULL:
             arg_strict_sid_or_reply(c, i, &id, NULL)
-            code = _ack_and_delete(s, g, id, refs, &is_deleted)
+            code = _ack_and_delete(c, s, g, id, refs, &is_deleted)
             nacked += code != -1
             n += is_deleted
         reply_int(c, code)

@@ -28,6 +28,11 @@ from fastredis.commands.stream_args cimport (
     stream_entry_nbytes,
     stream_read_or_reply,
 )
+from fastredis.commands.stream_feed cimport (
+    feed_group_id,
+    feed_pending,
+    stream_drop_pending,
+)
 from fastredis.core.mem cimport zfree, zmalloc
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_ERR, C_OK, status_t
@@ -39,7 +44,6 @@ from fastredis.datatypes.stream_groups cimport (
     snack_add,
     snack_idle_t,
     snack_move,
-    snack_remove,
     snack_t,
 )
 from fastredis.datatypes.t_stream cimport (
@@ -73,6 +77,7 @@ from fastredis.engine.blocking cimport (
 )
 from fastredis.engine.client cimport CLIENT_DENY_BLOCKING, client_t, mark_dirty
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.propagate cimport feed_instead, is_fed
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -318,7 +323,7 @@ cdef void _reply_key(client_t *c, read_t *r, int i) noexcept nogil:
 
 
 cdef void _deliver(
-    client_t *c, place_t *place, sconsumer_t *consumer, sid_t id
+    client_t *c, const dbkey_t *key, place_t *place, sconsumer_t *consumer, sid_t id
 ) noexcept nogil:
     """Note that an entry is pending for a consumer, whoever had it before."""
     cdef snack_t *nack = snack_add(place.g, id, consumer, c.srv.now_ms)
@@ -329,6 +334,7 @@ cdef void _deliver(
         nack.delivered_ms = c.srv.now_ms
         nack.deliveries = 1
     consumer.active_ms = c.srv.now_ms
+    feed_pending(c, key, place.g, id, nack)
 
 
 cdef bint _has_room(read_t *r, int64_t n, const stream_iter_t *it) noexcept nogil:
@@ -381,6 +387,7 @@ cdef void _reply_idle(
     """Reply what has been pending for long, and give it to the consumer."""
     cdef snack_idle_t *found
     cdef stream_iter_t it
+    cdef dbkey_t key = arg_key(c, i)
     cdef snack_t *nack
     cdef int64_t idle_ms, next_ms
     cdef size_t k, n = sgroup_idle(
@@ -391,8 +398,7 @@ cdef void _reply_idle(
         nack = found[k].nack
         stream_iter(&it, place.s, found[k].id, found[k].id, False)
         if not stream_next(&it):
-            snack_remove(place.g, found[k].id)      # nobody can have it any more
-            mark_dirty(c, 1)
+            stream_drop_pending(c, &key, place.g, found[k].id)
             continue
         if not _has_room(r, row.n, &it):
             break
@@ -405,6 +411,7 @@ cdef void _reply_idle(
         if nack.deliveries < <uint64_t>INT64_MAX:
             nack.deliveries += 1
         consumer.active_ms = c.srv.now_ms
+        feed_pending(c, &key, place.g, it.id, nack)
     zfree(found)
 
 
@@ -414,6 +421,8 @@ cdef void _reply_entries(
     """Reply key and entries of a stream; nothing if there are none."""
     cdef bint is_claiming = place.g != NULL and r.claim_ms != NOT_GIVEN
     cdef sid_t start = place.after
+    cdef dbkey_t key = arg_key(c, i)
+    cdef bint is_further = False
     cdef stream_iter_t it
     cdef row_t row
     row.mark = NULL
@@ -432,13 +441,16 @@ cdef void _reply_entries(
             if place.g != NULL:
                 if sid_cmp(it.id, place.g.last_id) > 0:
                     stream_delivered(place.s, place.g, it.id)
+                    is_further = True
                 if not r.is_noack:
-                    _deliver(c, place, consumer, it.id)
+                    _deliver(c, &key, place, consumer, it.id)
             if row.n == r.count:
                 break
     if row.mark == NULL:
         return
     reply_resolve(c, row.mark, b"*", row.n)
+    if is_further:
+        feed_group_id(c, &key, place.g)
     if r.group:
         mark_dirty(c, 1)
 
@@ -448,6 +460,7 @@ cdef void _reply_pending(
 ) noexcept nogil:
     """Reply what is pending for a consumer behind an id, and count it as delivered."""
     cdef out_block_t *mark
+    cdef dbkey_t key = arg_key(c, i)
     cdef stream_iter_t it
     cdef sidx_pos_t pos
     cdef snack_t *nack
@@ -469,6 +482,7 @@ cdef void _reply_pending(
             nack = <snack_t *>sidx_at(&pos).value
             nack.delivered_ms = c.srv.now_ms
             nack.deliveries += 1
+            feed_pending(c, &key, place.g, id, nack)
         else:
             # deleted since
             reply_array(c, 2)
@@ -547,6 +561,8 @@ cdef void _read(client_t *c, bint is_xreadgroup) noexcept nogil:
             is_good = False
             break
     if is_good:
+        if is_xreadgroup and is_fed(c):
+            feed_instead(c, 0)      # but what comes of it
         _reply_places(c, &r, places)
         if r.nreplied == 0 and r.deadline_ms == NOT_BLOCKING:
             reply_null_array(c)

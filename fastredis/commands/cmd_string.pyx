@@ -27,6 +27,7 @@ from fastredis.commands.options cimport (
     OPT_NX,
     OPT_PERSIST,
     OPT_PX,
+    OPT_PXAT,
     OPT_TIME,
     OPT_XX,
     opt_expiry_or_reply,
@@ -334,9 +335,12 @@ cdef api void cmd_delex(client_t *c) noexcept nogil:
 
 
 cdef inline void _store(
-    client_t *c, const dbkey_t *key, int i, int64_t when
+    client_t *c, const dbkey_t *key, int i, int64_t when, bint is_as_told
 ) noexcept nogil:
-    """Set a key to argument i; when: as for db_set_bytes, or a time that is over."""
+    """Set a key to argument i; when: as for db_set_bytes, or a time that is over.
+
+    is_as_told: the request says so in words that mean the same at any time.
+    """
     if fr_unlikely(0 < when <= c.srv.now_ms):
         _store_expired(c, key)
         return
@@ -344,7 +348,7 @@ cdef inline void _store(
     key_changed(c, key, NOTIFY_STRING, b"set")
     if when > 0:
         key_event(c, key, NOTIFY_GENERIC, b"expire")
-        if is_fed(c):
+        if is_fed(c) and not is_as_told:
             _feed_set(c, key, i, when)
 
 
@@ -399,7 +403,7 @@ cdef void _set_with_options(client_t *c, const dbkey_t *key) noexcept nogil:
     if opts.flags & OPT_DIGEST and _digest_or_reply(c, opts.match) != C_OK:
         return
     if not opts.flags & (OPT_CONDITION | OPT_GET):
-        _store(c, key, 2, when)
+        _store(c, key, 2, when, (opts.flags & OPT_PXAT) != 0)
         reply_ok(c)
         return
     if opts.flags & OPT_GET:
@@ -416,9 +420,11 @@ cdef void _set_with_options(client_t *c, const dbkey_t *key) noexcept nogil:
     else:
         reply_ok(c)
     if is_set:
-        _store(c, key, 2, when)
+        # others do not know those of OPT_MATCH
+        _store(c, key, 2, when,
+               opts.flags & (OPT_PXAT | OPT_MATCH) == OPT_PXAT)
         if opts.flags & OPT_MATCH and when <= 0 and is_fed(c):
-            _feed_set(c, key, 2, when)      # others do not know such conditions
+            _feed_set(c, key, 2, when)
 
 
 cdef api void cmd_set(client_t *c) noexcept nogil:
@@ -477,7 +483,7 @@ cdef void _set_pairs(client_t *c, int i, int end, int64_t when) noexcept nogil:
     while i < end:
         n = arg_keys(c, i, 2, end, keys)
         for k in range(n):
-            _store(c, &keys[k], i + 2 * k + 1, when)
+            _store(c, &keys[k], i + 2 * k + 1, when, False)
         i += 2 * n
 
 

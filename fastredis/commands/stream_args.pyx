@@ -37,6 +37,12 @@ from fastredis.engine.args cimport arg_is
 from fastredis.engine.changed cimport NOTIFY_STREAM, key_changed, key_noted
 from fastredis.engine.client cimport mark_dirty
 from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.propagate cimport (
+    feed_args,
+    feed_bytes,
+    feed_instead,
+    feed_text,
+)
 from fastredis.engine.reply cimport (
     reply_array,
     reply_bulk,
@@ -393,6 +399,18 @@ cdef status_t stream_group_or_reply(
     return C_ERR
 
 
+cdef void _feed_consumer(
+    client_t *c, const dbkey_t *key, const sgroup_t *g, int i
+) noexcept nogil:
+    """Have it written down that a consumer was made: it may get nothing."""
+    feed_instead(c, 5)
+    feed_text(c, b"XGROUP")
+    feed_text(c, b"CREATECONSUMER")
+    feed_bytes(c, key.ptr, key.len)
+    feed_bytes(c, g.name.ptr, g.name.len)
+    feed_args(c, i, i + 1)
+
+
 cdef sconsumer_t *stream_consumer(
     client_t *c, const dbkey_t *key, sgroup_t *g, int i
 ) noexcept nogil:
@@ -402,5 +420,6 @@ cdef sconsumer_t *stream_consumer(
         consumer = sconsumer_add(g, c.argv[i].ptr, c.argv[i].len, c.srv.now_ms)
         key_noted(c, key, NOTIFY_STREAM, b"xgroup-createconsumer")
         mark_dirty(c, 1)
+        _feed_consumer(c, key, g, i)
     consumer.seen_ms = c.srv.now_ms
     return consumer

@@ -7,7 +7,7 @@ expiry, or is deleted.
 from fastredis.core.blob cimport blob_t
 from fastredis.ds.hashtable cimport ht_t
 from fastredis.ds.slab cimport slab_t
-from fastredis.keyspace.obj cimport obj_subexpire_t
+from fastredis.keyspace.obj cimport obj_part_fn, obj_subexpire_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -53,7 +53,9 @@ cdef int64_t hf_expiry(const fields_t *t, const field_t *f) noexcept nogil
 # when_ms: OBJ_NO_EXPIRE to have none; f may move
 cdef void hf_set_expiry(fields_t *t, field_t *f, int64_t when_ms) noexcept nogil
 # delete up to budget fields whose time has passed; returns how many
-cdef size_t hf_expire(fields_t *t, int64_t now_ms, size_t budget) noexcept nogil
+cdef size_t hf_expire(
+    fields_t *t, int64_t now_ms, size_t budget, obj_part_fn gone, void *ctx
+) noexcept nogil
 # bytes of all, estimated from that many entries (0: all are looked at)
 cdef size_t hf_nbytes(const fields_t *t, size_t samples) noexcept nogil
 # walk every invariant; ends the process on a violation

@@ -552,7 +552,9 @@ cdef void hf_set_expiry(fields_t *t, field_t *f, int64_t when_ms) noexcept nogil
     _heap_add(t, f, when_ms)
 
 
-cdef size_t hf_expire(fields_t *t, int64_t now_ms, size_t budget) noexcept nogil:
+cdef size_t hf_expire(
+    fields_t *t, int64_t now_ms, size_t budget, obj_part_fn gone, void *ctx
+) noexcept nogil:
     """Delete fields whose time has passed, the earliest first."""
     cdef size_t deleted = 0, n
     cdef field_t *f
@@ -562,6 +564,8 @@ cdef size_t hf_expire(fields_t *t, int64_t now_ms, size_t budget) noexcept nogil
         f = <field_t *>ht_unpack(t.heap[0].field)
         field = hf_field(f, &n)
         hash = keyhash(field, n)
+        if gone != NULL:
+            gone(ctx, field, n)
         _heap_remove(t, 0)
         ht_remove_at(t.table, _locate(t, field, n, hash), hash)
         _free_field(t, f)

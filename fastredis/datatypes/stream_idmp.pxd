@@ -37,7 +37,7 @@ cdef bint sidmp_find(
     sidmp_t *m, const slice_t *producer, const slice_t *own, int64_t now_ms,
     sid_t *id_out
 ) noexcept nogil
-# note an id that sidmp_find does not know
+# note that a producer's id stands for an entry, whatever it stood for
 cdef void sidmp_add(
     sidmp_t *m, const slice_t *producer, const slice_t *own, int64_t now_ms, sid_t id
 ) noexcept nogil

@@ -212,6 +212,7 @@ cdef void sidmp_add(
     cdef uint64_t hash = keyhash(producer.ptr, producer.len)
     cdef sidmp_producer_t *p = _producer(m, producer, hash)
     cdef own_id_t *added
+    cdef ht_pos_t pos
     if p == NULL:
         p = <sidmp_producer_t *>zcalloc(sizeof(sidmp_producer_t) + producer.len)
         p.len = producer.len
@@ -220,6 +221,15 @@ cdef void sidmp_add(
         p.next = m.first
         m.first = p
         ht_insert(m.producers, p, hash)
+    hash = keyhash(own.ptr, own.len)
+    pos = ht_locate(p.ids, own.ptr, own.len, hash)
+    if pos.bucket != NULL:
+        # known here for longer than where it comes from
+        added = <own_id_t *>ht_unpack(pos.bucket.ptrs[pos.index])
+        added.added_ms = now_ms
+        added.id = id
+        m.added += 1
+        return
     while p.n and p.n >= <size_t>m.max_len:
         _drop_oldest(m, p)
     added = <own_id_t *>zmalloc(sizeof(own_id_t) + own.len)
@@ -233,7 +243,7 @@ cdef void sidmp_add(
     else:
         p.oldest = added
     p.youngest = added
-    ht_insert(p.ids, added, keyhash(own.ptr, own.len))
+    ht_insert(p.ids, added, hash)
     p.n += 1
     m.nids += 1
     m.added += 1

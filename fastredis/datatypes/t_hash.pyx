@@ -49,6 +49,7 @@ from fastredis.ds.hashtable cimport (
     ht_unpack,
 )
 from fastredis.ds.listpack cimport (
+    LP_INT_BUF,
     LP_REPLACE,
     lp_append,
     lp_append_int,
@@ -72,7 +73,9 @@ from fastredis.ds.listpack cimport (
 from fastredis.keyspace.db cimport (
     DB_NO_TTL,
     db_delete,
+    db_field_teller,
     db_fields_expired,
+    db_fields_t,
     db_set_pointer,
     db_subexpire_changed,
 )
@@ -86,6 +89,7 @@ from fastredis.keyspace.obj cimport (
     obj_lookup_t,
     obj_ops_set,
     obj_ops_t,
+    obj_part_fn,
     obj_pointer,
     obj_prefetch_set,
     obj_set_enc,
@@ -553,13 +557,20 @@ cdef obj_t *hash_purge(
     db_t *db, const dbkey_t *key, obj_t *o, const slice_t *args, int nargs, int step
 ) noexcept nogil:
     """Delete those of the fields named whose time has passed."""
+    cdef obj_part_fn gone = db_field_teller(db)
+    cdef db_fields_t fields
     cdef int i = 0
     cdef size_t n = 0
+    fields.db = db
+    fields.key = key
     if fr_likely(o == NULL or not hash_has_expired(o, db.ks.now_ms)) \
             or db.ks.is_expire_paused:
         return o
     while i < nargs:
-        n += _drop_expired(o, args[i].ptr, args[i].len, db.ks.now_ms)
+        if _drop_expired(o, args[i].ptr, args[i].len, db.ks.now_ms):
+            n += 1
+            if gone != NULL:
+                gone(&fields, args[i].ptr, args[i].len)
         i += step
     if n:
         db_fields_expired(db, key, o, n)
@@ -568,24 +579,42 @@ cdef obj_t *hash_purge(
 
 cdef obj_t *hash_purge_all(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil:
     """Delete all fields whose time has passed."""
+    cdef db_fields_t fields
     if fr_likely(o == NULL or not hash_has_expired(o, db.ks.now_ms)) \
             or db.ks.is_expire_paused:
         return o
-    db_fields_expired(db, key, o, _expire(o, db.ks.now_ms, hash_len(o)))
+    fields.db = db
+    fields.key = key
+    db_fields_expired(db, key, o, _expire(
+        o, db.ks.now_ms, hash_len(o), db_field_teller(db), &fields))
     return NULL if hash_done(db, key, o) else o
 
 
-cdef size_t _expire(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil:
+cdef void _tell_gone(
+    const uint8_t *p, obj_part_fn gone, void *ctx
+) noexcept nogil:
+    """Tell of the field at p of a listpack."""
+    cdef char[LP_INT_BUF] digits
+    cdef size_t n
+    cdef const char *field = lp_text(p, digits, &n)
+    gone(ctx, field, n)
+
+
+cdef size_t _expire(
+    obj_t *o, int64_t now_ms, size_t budget, obj_part_fn gone, void *ctx
+) noexcept nogil:
     """Delete fields whose time has passed; return how many."""
     cdef listpack_ex_t *x
     cdef uint8_t *p
     cdef size_t deleted = 0
     if obj_enc(o) == OBJ_ENC_TABLE:
-        return hf_expire(hash_table_of(o), now_ms, budget)
+        return hf_expire(hash_table_of(o), now_ms, budget, gone, ctx)
     x = <listpack_ex_t *>obj_pointer(o)
     p = lp_first(x.lp)
     while p != NULL and deleted < budget:
         if hash_is_past(_lp_time(x.lp, lp_next(x.lp, p)), now_ms):
+            if gone != NULL:
+                _tell_gone(p, gone, ctx)
             x.lp = lp_delete_many(x.lp, p, 3, &p)
             deleted += 1
         else:

@@ -128,8 +128,8 @@ cdef void stream_delivered(
 ) noexcept nogil
 # is an entry still to be given to a group, or to be acknowledged by one?
 cdef bint stream_is_awaited(const stream_t *s, sid_t id) noexcept nogil
-# have all groups forget an entry
-cdef void stream_unreference(stream_t *s, sid_t id) noexcept nogil
+# have all groups forget an entry; returns how many had it pending
+cdef int64_t stream_unreference(stream_t *s, sid_t id) noexcept nogil
 
 # abort unless every invariant holds
 cdef void stream_check(const stream_t *s) noexcept nogil

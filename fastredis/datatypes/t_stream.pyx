@@ -761,11 +761,13 @@ cdef bint stream_is_awaited(const stream_t *s, sid_t id) noexcept nogil:
     return False
 
 
-cdef void stream_unreference(stream_t *s, sid_t id) noexcept nogil:
+cdef int64_t stream_unreference(stream_t *s, sid_t id) noexcept nogil:
     """Have all groups forget an entry."""
+    cdef int64_t n = 0
     cdef unsigned int i
     for i in range(s.groups.n):
-        snack_remove(<sgroup_t *>s.groups.items[i], id)
+        n += snack_remove(<sgroup_t *>s.groups.items[i], id)
+    return n
 
 
 # --- Debug ------------------------------------------------------------------------

@@ -24,6 +24,7 @@ cdef enum:
     CLIENT_FAKE = 1 << 8                # no connection: Server.client, ctx.call
     CLIENT_IN_WRITE_LIST = 1 << 9
     CLIENT_WANT_WRITE = 1 << 10         # the socket was full: waits until it drains
+    CLIENT_REPLAY = 1 << 11             # replays a file of changes (AOF)
     CLIENT_TRANSPORT = 1 << 12          # on a uvloop transport, not on the epoll set
     CLIENT_BLOCKED = 1 << 13            # waits for keys; its input is only kept
     CLIENT_UNBLOCKED = 1 << 14          # in srv.unblocked
@@ -309,6 +310,11 @@ cdef struct client_t:
     size_t counted_nbytes               # by clientmem_update
     PyObject *protocol                  # owned; CLIENT_TRANSPORT clients
     void (*release)(client_t *c) noexcept nogil  # before it is freed; may be NULL
+
+# Is what c is told to do what another server, or an earlier run, has done? Then it is
+# taken as it is: times that have passed, limits that were kept.
+cdef inline bint client_is_obeyed(const client_t *c) noexcept nogil:
+    return (c.flags & (CLIENT_REPLAY | CLIENT_MASTER)) != 0
 
 # --- Server -------------------------------------------------------------------------
 

@@ -250,6 +250,19 @@ cdef void feed_deletion(
     _put_arg(_own(srv), key.ptr, key.len)
 
 
+cdef void _on_field_expired(
+    void *ctx, db_t *db, const dbkey_t *key, const char *field, size_t n
+) noexcept nogil:
+    """Write down that a field of a hash goes by itself; with the last, its key does."""
+    cdef server_t *srv = <server_t *>ctx
+    if not _own(srv).is_unit_open:
+        _own(srv).unit_ncommands = 0
+    _begin(srv, db.id, 3)
+    _put_arg(_own(srv), b"HDEL", 4)
+    _put_arg(_own(srv), key.ptr, key.len)
+    _put_arg(_own(srv), field, n)
+
+
 # --- For what writes --------------------------------------------------------------
 
 
@@ -261,6 +274,7 @@ cdef void feed_start(server_t *srv, int which) noexcept nogil:
         _own(srv).db = UNKNOWN_DB
     f = _own(srv)
     srv.feeds |= which
+    srv.ks.hooks.field_expired = _on_field_expired
     f.db = UNKNOWN_DB
     f.is_unit_open = srv.is_in_exec
     f.unit_at = f.len
@@ -271,6 +285,7 @@ cdef void feed_stop(server_t *srv, int which) noexcept nogil:
     """Collect no more for one of those that write."""
     srv.feeds &= ~which
     if srv.feeds == 0:
+        srv.ks.hooks.field_expired = NULL
         feed_clear(srv)
 
 

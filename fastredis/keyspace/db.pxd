@@ -10,7 +10,7 @@ from fastredis.core.rand cimport rand_t
 from fastredis.ds.hashtable cimport ht_t
 from fastredis.keyspace.expire cimport wheel_t
 from fastredis.keyspace.lfu cimport lfu_rates_t
-from fastredis.keyspace.obj cimport obj_t
+from fastredis.keyspace.obj cimport obj_part_fn, obj_t
 from fastredis.keyspace.subexpire cimport subexpire_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -46,6 +46,11 @@ cdef struct db_t:
 # Called with a key whose bytes are valid during the call; must not write the key.
 ctypedef void (*db_key_fn)(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil
 
+# The same with one of its fields that is about to be deleted.
+ctypedef void (*db_field_fn)(
+    void *ctx, db_t *db, const dbkey_t *key, const char *field, size_t n
+) noexcept nogil
+
 # What the layers above want to hear of what happens here by itself. NULL: nothing.
 cdef struct notify_hooks_t:
     void *ctx
@@ -53,6 +58,7 @@ cdef struct notify_hooks_t:
     db_key_fn created       # it is there, and was not before
     db_key_fn missed        # a reader looked for it in vain
     db_key_fn fields_expired    # some of its fields have gone, their time had passed
+    db_field_fn field_expired   # one of them goes, its time has passed
     db_key_fn emptied       # the last of them has: it is about to be deleted
 
 # What all databases of a server share.
@@ -160,6 +166,13 @@ cdef bint db_persist(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
 
 # fields of o were given an expiry, lost it, or are gone
 cdef void db_subexpire_changed(db_t *db, const dbkey_t *key, obj_t *o) noexcept nogil
+# the fields of a key that go because their time has passed are told of one by one
+cdef struct db_fields_t:
+    db_t *db
+    const dbkey_t *key
+
+# an obj_part_fn whose ctx is a db_fields_t; NULL: nobody wants to hear of them
+cdef obj_part_fn db_field_teller(const db_t *db) noexcept nogil
 # n > 0 fields of o have expired and are gone; said before the key is deleted, if it is
 cdef void db_fields_expired(
     db_t *db, const dbkey_t *key, obj_t *o, size_t n

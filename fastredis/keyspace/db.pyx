@@ -84,6 +84,7 @@ from fastredis.keyspace.obj cimport (
     obj_new_int,
     obj_new_pointer,
     obj_overwrite_bytes,
+    obj_part_fn,
     obj_pointer,
     obj_renamed,
     obj_set_int,
@@ -383,10 +384,15 @@ cdef bint _fields_due(void *ctx, obj_t *o) noexcept nogil:
     """Delete some fields of a hash that have expired; return whether more have."""
     cdef db_t *db = <db_t *>ctx
     cdef obj_subexpire_t *sub
+    cdef db_fields_t fields
     cdef dbkey_t key
-    cdef size_t n = obj_subexpire_due(o, db.ks.now_ms, FIELDS_STEP)
+    cdef size_t n
     key.ptr = obj_key(o, &key.len)
     key.hash = keyhash(key.ptr, key.len)
+    fields.db = db
+    fields.key = &key
+    n = obj_subexpire_due(
+        o, db.ks.now_ms, FIELDS_STEP, db_field_teller(db), &fields)
     if n:
         db_fields_expired(db, &key, o, n)
     if obj_subexpire_len(o) == 0:
@@ -397,6 +403,20 @@ cdef bint _fields_due(void *ctx, obj_t *o) noexcept nogil:
         return True
     db_subexpire_changed(db, &key, o)
     return False
+
+
+cdef void _tell_field(void *ctx, const char *field, size_t n) noexcept nogil:
+    """Tell of a field that goes."""
+    cdef db_fields_t *fields = <db_fields_t *>ctx
+    cdef notify_hooks_t *hooks = &fields.db.ks.hooks
+    hooks.field_expired(hooks.ctx, fields.db, fields.key, field, n)
+
+
+cdef obj_part_fn db_field_teller(const db_t *db) noexcept nogil:
+    """Return what is to be called for each field that goes."""
+    if db.ks.hooks.field_expired == NULL:
+        return NULL
+    return _tell_field
 
 
 cdef void db_fields_expired(

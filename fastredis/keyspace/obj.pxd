@@ -96,18 +96,26 @@ cdef struct obj_subexpire_t:
     uint8_t wheel_gen       # which of the wheel's two generations has the entry
     bint is_counted         # among the keys that have such expiries
 
+# Called with a part that is about to be deleted.
+ctypedef void (*obj_part_fn)(void *ctx, const char *part, size_t n) noexcept nogil
+
 cdef struct obj_subexpire_ops_t:
     # NULL: the value has no room for an expiry
     obj_subexpire_t *(*state)(int enc, void *value) noexcept nogil
-    # delete up to budget parts whose time has passed; returns how many
-    size_t (*expire)(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil
+    # delete up to budget parts whose time has passed; returns how many. gone: is told
+    # of each; or NULL
+    size_t (*expire)(
+        obj_t *o, int64_t now_ms, size_t budget, obj_part_fn gone, void *ctx
+    ) noexcept nogil
     # parts left, expired ones included
     size_t (*len)(const obj_t *o) noexcept nogil
 
 cdef void obj_subexpire_ops_set(int type, const obj_subexpire_ops_t *ops) noexcept nogil
 # NULL: none, and no room for any
 cdef obj_subexpire_t *obj_subexpire(const obj_t *o) noexcept nogil
-cdef size_t obj_subexpire_due(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil
+cdef size_t obj_subexpire_due(
+    obj_t *o, int64_t now_ms, size_t budget, obj_part_fn gone, void *ctx
+) noexcept nogil
 cdef size_t obj_subexpire_len(const obj_t *o) noexcept nogil
 
 cdef inline void obj_subexpire_init(obj_subexpire_t *s) noexcept nogil:

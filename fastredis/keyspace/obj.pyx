@@ -255,9 +255,11 @@ cdef obj_subexpire_t *obj_subexpire(const obj_t *o) noexcept nogil:
     return _subexpire_ops[obj_type(o)].state(obj_enc(o), obj_pointer(o))
 
 
-cdef size_t obj_subexpire_due(obj_t *o, int64_t now_ms, size_t budget) noexcept nogil:
+cdef size_t obj_subexpire_due(
+    obj_t *o, int64_t now_ms, size_t budget, obj_part_fn gone, void *ctx
+) noexcept nogil:
     """Delete what has expired within a value for which obj_subexpire is not NULL."""
-    return _subexpire_ops[obj_type(o)].expire(o, now_ms, budget)
+    return _subexpire_ops[obj_type(o)].expire(o, now_ms, budget, gone, ctx)
 
 
 cdef size_t obj_subexpire_len(const obj_t *o) noexcept nogil:

@@ -21,6 +21,7 @@ from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
     CLIENT_MULTI,
+    CLIENT_REPLAY,
     client_free,
     client_new,
     client_t,
@@ -100,7 +101,8 @@ cdef class AofLoader:
         self.engine = engine
         self.done = offset
         self.c = client_new(
-            &engine.srv, CLIENT_FAKE | CLIENT_AUTHENTICATED | CLIENT_DENY_BLOCKING)
+            &engine.srv,
+            CLIENT_FAKE | CLIENT_AUTHENTICATED | CLIENT_DENY_BLOCKING | CLIENT_REPLAY)
         self.unknown = b""
 
     def __dealloc__(self):

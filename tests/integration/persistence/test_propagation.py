@@ -133,7 +133,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("ZADD z 1 a 2 b", "ZMPOP 1 z MAX COUNT 5", ["ZPOPMAX z 2"]),
     ("ZADD z 1 a 2 b", "BZMPOP 1 1 z MIN", ["ZPOPMIN z 1"]),
     ("SADD s a", "SPOP s", ["SREM s a"]),
-    ("SADD s a b", "SPOP s 2", ["UNLINK s"]),
+    ("SADD s a b", "SPOP s 2", ["DEL s"]),
     ("SADD s 1 1", "SPOP s", ["SREM s 1"]),
     ("HSET h f 1", "HINCRBYFLOAT h f 0.5", ["HSET h f 1.5"]),
     (
