@@ -145,7 +145,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     (
         "HSET h f 1",
         "HEXPIRE h 100 NX FIELDS 2 f g",
-        ["HPEXPIREAT h NOW NX FIELDS 2 f g"],
+        ["HPEXPIREAT h NOW NX FIELDS 1 f"],
     ),
     ("HSET h f 1 g 2", "HPEXPIREAT h 1 FIELDS 1 f", ["HDEL h f"]),
     ("HSET h f 1", "HGETEX h EX 100 FIELDS 1 f", ["HPEXPIREAT h NOW FIELDS 1 f"]),
