@@ -312,14 +312,14 @@ cdef void _feed_made_exact(
     passes over is the same, since both look from the front on.
     """
     cdef bint is_minid = add.trim.by == STREAM_TRIM_MINID \
-        and add.trim.refs != STREAM_ACKED and s.length
+        and add.trim.refs != STREAM_ACKED
     cdef int i = 1
     while i < end:
         if i == add.threshold - 2:
             if is_minid:
                 feed_text(c, b"MINID")
                 feed_text(c, b"=")
-                feed_sid(c, s.first_id)
+                feed_sid(c, s.first_id if s.length else sid_max())
             else:
                 feed_text(c, b"MAXLEN")
                 feed_text(c, b"=")

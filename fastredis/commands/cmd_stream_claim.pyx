@@ -205,7 +205,7 @@ cdef api void cmd_xclaim(client_t *c) noexcept nogil:
         if nack != NULL and _take(c, &key, g, nack, id, consumer, &claim):
             _reply_claimed(c, s, id, claim.is_justid)
             n += 1
-    if is_further:
+    if is_further and n == 0:       # else it has been said with each
         feed_group_id(c, &key, g)
     reply_resolve(c, mark, b"*", n)
 

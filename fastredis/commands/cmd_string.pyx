@@ -227,6 +227,8 @@ cdef api void cmd_getset(client_t *c) noexcept nogil:
         reply_string_obj(c, o)
     db_set_bytes(c.db, &key, c.argv[2].ptr, c.argv[2].len, DB_NO_TTL)
     key_changed(c, &key, NOTIFY_STRING, b"set")
+    if is_fed(c):
+        _feed_set(c, &key, 2, DB_NO_TTL)
 
 
 cdef api void cmd_getdel(client_t *c) noexcept nogil:
@@ -420,10 +422,10 @@ cdef void _set_with_options(client_t *c, const dbkey_t *key) noexcept nogil:
     else:
         reply_ok(c)
     if is_set:
-        # others do not know those of OPT_MATCH
+        # others do not know OPT_MATCH, and OPT_GET is of no use to them
         _store(c, key, 2, when,
-               opts.flags & (OPT_PXAT | OPT_MATCH) == OPT_PXAT)
-        if opts.flags & OPT_MATCH and when <= 0 and is_fed(c):
+               opts.flags & (OPT_PXAT | OPT_MATCH | OPT_GET) == OPT_PXAT)
+        if opts.flags & (OPT_MATCH | OPT_GET) and when <= 0 and is_fed(c):
             _feed_set(c, key, 2, when)
 
 
