@@ -210,8 +210,7 @@ XGROUP CREATE x g $ MKSTREAM : XREADGROUP GROUP g c STREAMS x >
 LONG = {
     "<ENTRIES>": "XADD x 1-1 f v|XADD x 2-1 f v",
     "<GROUP>": "XADD x 1-1 f v|XGROUP CREATE x g 0",
-    "<PENDING>": "XADD x 1-1 f v|XGROUP CREATE x g 0|"
-    "XREADGROUP GROUP g c STREAMS x >",
+    "<PENDING>": "XADD x 1-1 f v|XGROUP CREATE x g 0|XREADGROUP GROUP g c STREAMS x >",
 }
 
 

@@ -51,13 +51,14 @@ class Recorder:
 
 def _shown(word: str) -> str:
     """Show points in time, in s or ms, as NOW."""
+    word, dash, rest = word.partition("-")
     for scale in (1, 1000):
         if (
             re.fullmatch(r"\d{10,13}", word)
             and abs(int(word) / scale - time.time()) < DAY
         ):
-            return NOW
-    return word
+            return NOW + dash + rest
+    return word + dash + rest
 
 
 def _requests(text: bytes) -> Iterator[Request]:
@@ -157,6 +158,32 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("HSET h f 1", "HGETEX h FIELDS 1 f", []),
     ("", "HSETEX h EX 100 FIELDS 1 f v", ["HSETEX h PXAT NOW FIELDS 1 f v"]),
     ("HSET h f 1 g 2", "HGETDEL h FIELDS 2 f g", ["HDEL h f g"]),
+    ("HSET h f 1 g 2", "HEXPIRE h 100 FIELDS 2 x g", ["HPEXPIREAT h NOW FIELDS 1 g"]),
+    (
+        "HSET h f 1 g 2",
+        "HGETEX h PXAT 1 FIELDS 3 f g x",
+        ["MULTI", "HDEL h f", "HDEL h g", "EXEC"],
+    ),
+    ("HSET h f 1", "HPERSIST h FIELDS 1 f", []),
+    ("HSET h f 1", "HSETEX h FNX FIELDS 1 g 2", ["HSETEX h FNX FIELDS 1 g 2"]),
+    ("", "HSETEX h PXAT 1 FIELDS 1 f v", ["HDEL h f"]),
+    ("XADD x 1-1 f v", "XADD x * g w", ["XADD x NOW-0 g w"]),
+    ("XADD x 1-1 f v", "XADD x 5-* g w", ["XADD x 5-0 g w"]),
+    (
+        "XADD x 1-1 f v",
+        "XADD x MAXLEN ~ 1 LIMIT 9 * g w",
+        ["XADD x MAXLEN = 2 NOW-0 g w"],
+    ),
+    (
+        "XADD x 1-1 f v",
+        "XADD x LIMIT 9 IDMP p i MINID ~ 1-1 NOMKSTREAM 2-2 g w",
+        ["XADD x IDMP p i MINID = 1-1 NOMKSTREAM 2-2 g w"],
+    ),
+    ("XADD x 1-1 f v", "XTRIM x MAXLEN ~ 0 ACKED", ["XTRIM x MAXLEN = 0 ACKED"]),
+    ("XADD x 1-1 f v", "XTRIM x MAXLEN ~ 0 DELREF", ["XTRIM x MAXLEN = 0 DELREF"]),
+    ("XADD x 1-1 f v", "XDELEX x DELREF IDS 1 1-1", ["XDELEX x DELREF IDS 1 1-1"]),
+    ("XADD x 1-1 f v", "XDELEX x DELREF IDS 1 7-7", []),
+    ("XADD x 1-1 f v", "XCFGSET x IDMP-MAXSIZE 5", ["XCFGSET x IDMP-MAXSIZE 5"]),
     ("SADD s a", "SADD s a", []),
     ("SET k v", "RENAME k l", ["RENAME k l"]),
     ("", "SWAPDB 0 1", ["SWAPDB 0 1"]),
@@ -174,6 +201,140 @@ def test_form(
     recorder.written()
     recorder.call(command)
     assert recorder.written() == expected
+
+
+# What comes of reading for a group: the group is g, c and d are consumers. Three entries
+# are there, of which c has the first.
+CLAIMED = "FORCE JUSTID LASTID"
+GROUP_CASES: list[tuple[str, list[str]]] = [
+    (
+        "XREADGROUP GROUP g c COUNT 1 STREAMS x >",
+        [
+            "MULTI",
+            f"XCLAIM x g c 0 2-1 TIME NOW RETRYCOUNT 1 {CLAIMED} 2-1",
+            "XGROUP SETID x g 2-1 ENTRIESREAD 2",
+            "EXEC",
+        ],
+    ),
+    (
+        "XREADGROUP GROUP g c NOACK STREAMS x >",
+        ["XGROUP SETID x g 3-1 ENTRIESREAD 3"],
+    ),
+    (
+        "XREADGROUP GROUP g c STREAMS x 0",
+        [f"XCLAIM x g c 0 1-1 TIME NOW RETRYCOUNT 2 {CLAIMED} 1-1"],
+    ),
+    ("XREADGROUP GROUP g d STREAMS x 0", ["XGROUP CREATECONSUMER x g d"]),
+    (
+        "XREADGROUP GROUP g c COUNT 1 CLAIM 0 STREAMS x >",
+        [f"XCLAIM x g c 0 1-1 TIME NOW RETRYCOUNT 2 {CLAIMED} 1-1"],
+    ),
+    (
+        "XCLAIM x g c 0 1-1 IDLE 7 RETRYCOUNT 9",
+        [f"XCLAIM x g c 0 1-1 TIME NOW RETRYCOUNT 9 {CLAIMED} 1-1"],
+    ),
+    ("XCLAIM x g c 0 7-7", []),
+    ("XCLAIM x g c 0 7-7 LASTID 9-9", ["XGROUP SETID x g 9-9 ENTRIESREAD 1"]),
+    (
+        "XAUTOCLAIM x g d 0 0",
+        [
+            "MULTI",
+            "XGROUP CREATECONSUMER x g d",
+            f"XCLAIM x g d 0 1-1 TIME NOW RETRYCOUNT 2 {CLAIMED} 1-1",
+            "EXEC",
+        ],
+    ),
+    ("XAUTOCLAIM x g c 100000 0", []),
+    ("XNACK x g FAIL IDS 1 1-1", ["XNACK x g FAIL IDS 1 1-1"]),
+    ("XACK x g 1-1 7-7", ["XACK x g 1-1 7-7"]),
+    ("XACK x g 7-7", []),
+    ("XACKDEL x h DELREF IDS 1 1-1", []),  # no such group
+]
+
+
+@pytest.mark.parametrize(("command", "expected"), GROUP_CASES)
+def test_form_of_groups(recorder: Recorder, command: str, expected: list[str]) -> None:
+    for number in (1, 2, 3):
+        recorder.call(f"XADD x {number}-1 f v")
+    recorder.call("XGROUP CREATE x g 0")
+    recorder.call("XREADGROUP GROUP g c COUNT 1 STREAMS x >")
+    recorder.written()
+    recorder.call(command)
+    assert recorder.written() == expected
+
+
+def test_what_is_pending_of_entries_that_are_gone_is_dropped(
+    recorder: Recorder,
+) -> None:
+    for line in ("XADD x 1-1 f v", "XADD x 2-1 f v", "XGROUP CREATE x g 0"):
+        recorder.call(line)
+    recorder.call("XREADGROUP GROUP g c STREAMS x >")
+    recorder.call("XNACK x g FAIL IDS 1 2-1")
+    recorder.call("XDEL x 1-1 2-1")
+    recorder.written()
+    recorder.call("XAUTOCLAIM x g c 0 0")
+    assert recorder.written() == [
+        "MULTI",
+        f"XCLAIM x g c 0 1-1 TIME NOW RETRYCOUNT 1 {CLAIMED} 2-1",
+        "XACK x g 2-1",
+        "EXEC",
+    ]
+
+
+def test_references_alone_are_a_change(recorder: Recorder) -> None:
+    recorder.call("XADD x 1-1 f v")
+    recorder.call("XGROUP CREATE x g 0")
+    recorder.call("XREADGROUP GROUP g c STREAMS x >")
+    recorder.call("XDEL x 1-1")
+    recorder.written()
+    recorder.call("XDELEX x DELREF IDS 1 1-1")
+    assert recorder.written() == ["XDELEX x DELREF IDS 1 1-1"]
+
+
+def test_an_imported_hash_is_written_with_its_fields(recorder: Recorder) -> None:
+    import redis
+
+    with recorder.server as server, redis.Redis(port=server.port) as client:
+        client.execute_command("HIMPORT", "PREPARE", "set", "f", "g")
+        client.execute_command("HIMPORT", "SET", "h", "set", "1", "2")
+        client.execute_command("HIMPORT", "SET", "h", "set", "3", "4")
+    assert recorder.written() == [
+        "SELECT 0",
+        "HSET h f 1 g 2",
+        "MULTI",
+        "DEL h",
+        "HSET h f 3 g 4",
+        "EXEC",
+    ]
+
+
+def test_who_waits_is_written_behind_what_serves_it(recorder: Recorder) -> None:
+    import redis
+
+    def is_waiting() -> bool:
+        return client.info("clients")["blocked_clients"] == 1
+
+    with recorder.server as server, redis.Redis(port=server.port) as client:
+        client.execute_command("XGROUP", "CREATE", "x", "g", "$", "MKSTREAM")
+        with redis.Redis(port=server.port) as waiter:
+            connection = waiter.connection_pool.get_connection()
+            connection.send_command(*"XREADGROUP GROUP g c BLOCK 0 STREAMS x >".split())
+            wait_until(is_waiting)
+            assert recorder.written() == [
+                "SELECT 0",
+                "XGROUP CREATE x g $ MKSTREAM",
+                "XGROUP CREATECONSUMER x g c",
+            ]
+            client.execute_command("XADD", "x", "1-1", "f", "v")
+            assert connection.read_response()
+            connection.disconnect()
+    assert recorder.written() == [
+        "XADD x 1-1 f v",
+        "MULTI",
+        f"XCLAIM x g c 0 1-1 TIME NOW RETRYCOUNT 1 {CLAIMED} 1-1",
+        "XGROUP SETID x g 1-1 ENTRIESREAD 1",
+        "EXEC",
+    ]
 
 
 def test_some_members_taken_at_random_are_named(recorder: Recorder) -> None:
@@ -252,6 +413,58 @@ def test_keys_that_expire_by_themselves_are_not_one_transaction(
 
     wait_until(both_gone)
     assert sorted(found) == ["DEL a", "DEL b"]
+
+
+def test_fields_that_expire_are_deleted_one_by_one(recorder: Recorder) -> None:
+    for size in (1, 600):  # a listpack, and a table
+        recorder.server.call("HSET", "h", *(w for i in range(size) for w in (i, "v")))
+        recorder.call("HSETEX h PX 1 FIELDS 2 a 1 b 2")
+        recorder.written()
+        found: list[str] = []
+
+        def both_gone(found: list[str] = found) -> bool:
+            recorder.server.engine.cron()
+            found.extend(recorder.written())
+            return len(found) == 2
+
+        wait_until(both_gone)
+        assert sorted(found) == ["HDEL h a", "HDEL h b"]
+        recorder.call("DEL h")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("HGET h a", ["HDEL h a"]),
+        ("HMGET h a b", ["MULTI", "HDEL h a", "HDEL h b", "EXEC"]),
+        ("HRANDFIELD h 2", ["MULTI", "HDEL h a", "HDEL h b", "EXEC"]),
+        ("HINCRBY h a 2", ["MULTI", "HDEL h a", "HINCRBY h a 2", "EXEC"]),
+        ("HSETNX h a 2", ["MULTI", "HDEL h a", "HSETNX h a 2", "EXEC"]),
+        ("HSET h a 2", ["HSET h a 2"]),
+        ("HGETEX h EX 100 FIELDS 1 a", ["HDEL h a"]),
+        (
+            "HSETEX h KEEPTTL FIELDS 1 a 2",
+            ["MULTI", "HDEL h a", "HSETEX h KEEPTTL FIELDS 1 a 2", "EXEC"],
+        ),
+        ("HPERSIST h FIELDS 1 b", ["HDEL h b"]),
+        ("HGETDEL h FIELDS 1 b", ["HDEL h b"]),
+        ("HLEN h", []),
+        ("HGETALL h", []),
+    ],
+)
+@pytest.mark.parametrize("more", ["1 v", ""])
+def test_an_expired_field_is_deleted_before_what_finds_it_gone(
+    recorder: Recorder, more: str, command: str, expected: list[str]
+) -> None:
+    recorder.server.engine.set_active_expire(False)
+    recorder.call("HSETEX h PX 1 FIELDS 2 a 1 b 2")
+    if more:
+        recorder.call(f"HSET h {more}")
+    time.sleep(0.01)
+    recorder.server.engine.cron()
+    recorder.written()
+    recorder.call(command)
+    assert recorder.written() == expected
 
 
 def test_scan_does_not_wrap_what_it_finds_expired(recorder: Recorder) -> None:

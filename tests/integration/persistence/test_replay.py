@@ -117,7 +117,9 @@ class Pair:
                     )
                     fields = list(zip(names, found or [], strict=False))
                 if kind == b"stream" or kind == "stream":
-                    fields = told(server.call("XINFO", "STREAM", key, "FULL", "COUNT", 0, db=db))
+                    fields = told(
+                        server.call("XINFO", "STREAM", key, "FULL", "COUNT", 0, db=db)
+                    )
                 digest = server.call("DEBUG", "DIGEST-VALUE", key, db=db)
                 state[db, key] = (kind, digest, times, fields)
         return state
@@ -218,7 +220,6 @@ HASH_SLOTS = {
     "soon": st.sampled_from([b"1", b"2", b"5"]),
 }
 NUMBERS: list[Step] = [(b"RPUSH", b"nums", b"1", b"2")]
-
 
 
 def many(begin: list[Step], lines: list[str], slots: dict[str, Any]) -> Any:
