@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fastredis.commands.spec.model import Command
+    from fastredis.persistence.migrate import Links
 
 # Extension modules whose C API holds the handlers named cmd_*.
 HANDLER_MODULES: Final = (
@@ -102,6 +103,7 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.pubsub_help",
     "fastredis.admin.shutdown",
     "fastredis.admin.slowlog",
+    "fastredis.persistence.migrate",
     "fastredis.persistence.save_commands",
     "fastredis.admin.stream_help",
 )
@@ -203,6 +205,7 @@ class Server:
         self.snapshots = Snapshots(self)
         self.supervisor = ""  # systemd, upstart; empty: none that we know of
         self.aof = AppendOnly(self)
+        self._links: Links | None = None
         self._load_commands()
         self._follow_config()
         self._listeners: Listeners | None = None
@@ -542,6 +545,8 @@ class Server:
             self._obey(signal.Signals(number).name)
         if self._listeners is not None and self._listeners.reactor is not None:
             self._listeners.reactor.resume_accept()
+        if self._links is not None:
+            self._links.close_idle()
         more = not self.is_cron_paused and self.engine.cron()
         end_round(self.engine)
         delay = min(_CRON_IDLE, 1 / self.config["hz"])
@@ -565,6 +570,20 @@ class Server:
             "or Host: commands to this server, perhaps by making a browser do so. "
             "Connection aborted."
         )
+
+    @property
+    def links(self) -> Links:
+        """The connections to other servers that MIGRATE keeps."""
+        if self._links is None:
+            from fastredis.persistence.migrate import Links
+
+            self._links = Links(self)
+        return self._links
+
+    @property
+    def nlinks(self) -> int:
+        """How many of them there are."""
+        return 0 if self._links is None else len(self._links)
 
     @property
     def is_loading(self) -> bool:
@@ -663,6 +682,8 @@ class Server:
         if self._listeners.unix_path:
             self.log.notice("Removing the unix socket file.")
         self._listeners.close()
+        if self._links is not None:
+            self._links.close_idle(0)
         self.engine.close_clients()
         if self.config["pidfile"]:
             self.log.notice("Removing the pid file.")

@@ -392,7 +392,7 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "pubsubshard_channels", stats["pubsub_shard_channels"]
     yield "latest_fork_usec", server.snapshots.fork_us
     yield "total_forks", server.snapshots.forks
-    yield "migrate_cached_sockets", 0
+    yield "migrate_cached_sockets", server.nlinks
     yield "slave_expires_tracked_keys", 0
     yield "active_defrag_hits", 0
     yield "active_defrag_misses", 0

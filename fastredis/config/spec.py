@@ -204,7 +204,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     choice("tls-auth-clients-user", "off", "CN URI off", HIDDEN),
     number("tls-auto-reload-interval", 0, 0, INT_MAX, HIDDEN),
     flag("tls-replication", False),
-    flag("tls-cluster", False),
+    flag("tls-cluster", False, BUILT),
     text("tls-protocols", "", BUILT),
     text("tls-ciphers", "", BUILT),
     text("tls-ciphersuites", "", BUILT),

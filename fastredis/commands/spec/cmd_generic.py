@@ -19,8 +19,11 @@ from fastredis.commands.spec.model import (
     Arg,
     Command,
     KeySpec,
+    Keyword,
+    Range,
     Unknown,
     array,
+    block,
     bulk,
     either,
     integer,
@@ -124,6 +127,23 @@ def _sort_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
 def _sort_ro_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
     """Find the key of SORT_RO."""
     return [(1, key_flags("RO ACCESS"))]
+
+
+_MIGRATE_SKIPPED = {b"auth": 1, b"auth2": 2}
+
+
+def _migrate_keys(argv: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Find the key of MIGRATE, or those behind KEYS."""
+    flags = key_flags("RW ACCESS DELETE")
+    i = 6
+    while i < len(argv):
+        word = argv[i].lower()
+        if word == b"keys":
+            if argv[3]:
+                return []
+            return [(j, flags) for j in range(i + 1, len(argv))]
+        i += 1 + _MIGRATE_SKIPPED.get(word, 0)
+    return [(3, flags)]
 
 
 COPY = Command(
@@ -240,6 +260,61 @@ KEYS = Command(
     cost="O(n), n = number of keys in the database",
     summary="Lists every key whose name matches; SCAN does it in small steps.",
     tips=("request_policy:all_shards", "nondeterministic_output_order"),
+)
+
+MIGRATE = Command(
+    "MIGRATE",
+    group="generic",
+    since="2.6.0",
+    arity=-6,
+    flags=WRITE,
+    keys=[
+        one_key("RW ACCESS DELETE", at=3),
+        KeySpec("RW ACCESS DELETE INCOMPLETE", Keyword("KEYS", -2), Range(-1, 1, 0)),
+    ],
+    find_keys=_migrate_keys,
+    args=[
+        string("host"),
+        integer("port"),
+        oneof("key-selector", key(), Arg("pure-token", "empty-string", token="")),
+        integer("destination-db"),
+        integer("timeout"),
+        token("COPY", optional=True, since="3.0.0"),
+        token("REPLACE", optional=True, since="3.0.0"),
+        oneof(
+            "authentication",
+            string("auth", token="AUTH", display="password", since="4.0.7"),
+            block(
+                "auth2",
+                string("username"),
+                string("password"),
+                token="AUTH2",
+                since="6.0.0",
+            ),
+            optional=True,
+        ),
+        key(
+            "keys",
+            1,
+            token="KEYS",
+            display="key",
+            optional=True,
+            multiple=True,
+            since="3.0.6",
+        ),
+    ],
+    reply=status("OK, or NOKEY if there is none of the keys"),
+    cost="O(n), n = bytes of the values, which also travel through the network",
+    summary="Moves or copies keys to another server.",
+    history=[
+        ("3.0.0", "`COPY` and `REPLACE` are new."),
+        ("3.0.6", "`KEYS` is new."),
+        ("4.0.7", "`AUTH` is new."),
+        ("6.0.0", "`AUTH2` is new."),
+    ],
+    tips=_VARIES,
+    acl_extra="dangerous",
+    python=True,
 )
 
 MOVE = Command(

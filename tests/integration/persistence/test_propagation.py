@@ -501,3 +501,19 @@ def test_a_transaction_is_wrapped(recorder: Recorder) -> None:
         pipe.get("a")
         pipe.execute()
         assert recorder.written() == []
+
+
+def test_keys_that_moved_to_another_server_are_deleted(recorder: Recorder) -> None:
+    with fastredis.Server(port=0, logfile=os.devnull) as other:
+        words = ("MIGRATE", "127.0.0.1", other.port, "", 0, 1000)
+        recorder.call("MSET a 1 b 2 c 3")
+        recorder.written()
+        recorder.server.call(*words, "COPY", "KEYS", "a")
+        assert recorder.written() == []
+        recorder.server.call(*words, "REPLACE", "KEYS", "a", "none", "b")
+        assert recorder.written() == ["DEL a b"]
+        other.call("SET", "c", 1)
+        with pytest.raises(fastredis.ReplyError):
+            recorder.server.call(*words, "KEYS", "c")
+        assert recorder.written() == []
+        recorder.server.links.close_idle(0)

@@ -58,7 +58,7 @@ def test_flags_say_what_is_built() -> None:
     built = {option.name for option in OPTIONS if option.flags & spec.BUILT}
     assert {"port", "maxclients", "linger-ms", "coalesce-us", "net-transport"} <= built
     assert {"daemonize", "supervised", "tls-port", "oom-score-adj"} <= built
-    assert not {"tls-cluster", "crash-memcheck-enabled", "dynamic-hz"} & built
+    assert not {"crash-memcheck-enabled", "dynamic-hz"} & built
 
 
 def test_own_immutable_names_are_hidden() -> None:
