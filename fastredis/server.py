@@ -128,6 +128,7 @@ _ENGINE_OPTIONS: Final = (
     "maxmemory-policy",
     "protected-mode",
     "proto-max-bulk-len",
+    "rdb-version",
     "rdbcompression",
     "set-max-intset-entries",
     "set-max-listpack-entries",

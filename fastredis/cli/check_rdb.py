@@ -161,14 +161,16 @@ def _print_error(error: RdbError, loader: RdbLoader | None) -> None:
 
 
 def _print_counts(loader: RdbLoader) -> None:
-    loaded, with_expiry, expired, empty, functions = loader.counts
+    loaded, with_expiry, expired, empty = loader.counts
     print(f"[info] {loaded + expired} keys read")
     print(f"[info] {with_expiry + expired} expires")
     print(f"[info] {expired} already expired")
     if empty:
         print(f"[info] {empty} empty keys, which a server skips")
-    if functions:
-        print(f"[info] {functions} libraries of functions")
+    if loader.functions:
+        print(f"[info] {len(loader.functions)} libraries of functions")
+    for name in loader.modules:
+        print(f"[info] data of the module {name}")
 
 
 if __name__ == "__main__":

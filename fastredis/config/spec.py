@@ -109,9 +109,12 @@ def number(
     flags: int = 0,
     *aliases: str,
     clamp: tuple[int, int] | None = None,
+    check: str = "",
 ) -> Option:
     """Make an option that is a decimal integer."""
-    return Option(name, "int", default, flags, aliases, low, high, clamp=clamp)
+    return Option(
+        name, "int", default, flags, aliases, low, high, clamp=clamp, check=check
+    )
 
 
 def memory(
@@ -352,8 +355,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     flag("rdb-del-sync-files", False),
     flag("rdb-save-incremental-fsync", True, BUILT),
     choice("rdb-version-check", "strict", "strict relaxed", HIDDEN | BUILT),
-    # of files that are written, at least; 0: the least that the data need
-    number("rdb-version", 0, 0, 12, HIDDEN | BUILT),
+    # of files and of what DUMP gives, unless the data need a later one; 0: the least
+    # that they need. 10 is for Redis 7.0: streams are written as it reads them
+    number("rdb-version", 0, 0, 12, HIDDEN | BUILT, check="rdb-version"),
     text("dbfilename", "dump.rdb", PROTECTED | BUILT, check="dbfilename"),
     # whatever it says, no value is stored that was not checked
     choice("sanitize-dump-payload", "no", "no yes clients", BUILT),

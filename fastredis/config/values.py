@@ -116,6 +116,8 @@ def read_int(option: Option, words: Sequence[str], current: int) -> int:
     if value is None:
         raise ValueError("argument couldn't be parsed into an integer")
     _in_bounds(option, value)
+    if option.check:
+        CHECKS[option.check](value)
     if option.clamp:
         value = max(option.clamp[0], min(option.clamp[1], value))
     return value
@@ -375,6 +377,13 @@ def _check_defrag(value: bool) -> None:
         )
 
 
+def _check_rdb_version(version: int) -> None:
+    if 0 < version < 10:
+        raise ValueError(
+            "argument must be 0, or a version that this server writes: 10, 11 or 12"
+        )
+
+
 def _check_hostname(name: str) -> None:
     if len(name) >= 256:
         raise ValueError("Hostnames must be less than 256 characters")
@@ -406,6 +415,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "title": _check_title,
     "defrag": _check_defrag,
     "hostname": _check_hostname,
+    "rdb-version": _check_rdb_version,
     "nodename": _check_nodename,
     "ipv4": lambda name: _check_address(name, "IPv4"),
     "ipv6": lambda name: _check_address(name, "IPv6"),

@@ -200,6 +200,7 @@ cdef struct server_t:
     size_t hll_sparse_max_bytes
     bint is_hll_simd_off                # PFDEBUG SIMD
     bint is_rdb_compressed
+    int rdb_version                     # of what is written; 0: the least it needs
     bint is_checksum_skipped            # DEBUG SET-SKIP-CHECKSUM-VALIDATION
     output_limit_t output_limit         # of normal clients
     output_limit_t output_limits[NLIMITS]

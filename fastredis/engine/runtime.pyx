@@ -289,6 +289,8 @@ cdef class Engine:
             self.srv.hll_sparse_max_bytes = value
         elif name == "rdbcompression":
             self.srv.is_rdb_compressed = value
+        elif name == "rdb-version":
+            self.srv.rdb_version = value
         elif name == "maxclients":
             self.srv.max_clients = value
         elif name == "timeout":

@@ -457,6 +457,12 @@ class AppendOnly:
         """Return the options of rdb_save for a base."""
         options: dict[str, Any] = self._server.snapshots.save_options()
         options["sync_early"] = self._config["aof-rewrite-incremental-fsync"]
+        if not is_rdb and options["functions"]:
+            self._log.notice(
+                "The base is written in RDB format, whatever aof-use-rdb-preamble says: "
+                "there are functions to be kept"
+            )
+            is_rdb = True
         return options | {
             "aof_base": True,
             "requests": not is_rdb,

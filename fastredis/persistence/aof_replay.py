@@ -120,6 +120,7 @@ class Replay:
                         f"Error reading the RDB preamble of the AOF file {name}, AOF "
                         "loading aborted"
                     )
+                self._server.snapshots.keep_functions(loader)
                 offset = loader.offset
                 progress.offset = before + offset
             file.seek(offset)

@@ -78,7 +78,7 @@ cdef api void cmd_dump(client_t *c) noexcept nogil:
     if not rdb_has_type(obj_type(o)):
         reply_error(c, b"ERR values of this type cannot be dumped yet")
         return
-    rdb_out_init(&out, c.srv.is_rdb_compressed)
+    rdb_out_init(&out, c.srv.is_rdb_compressed, c.srv.rdb_version)
     if rdb_dump(&out, o, c.srv.now_ms) == C_OK:
         reply_bulk(c, out.buf, out.len)
     else:

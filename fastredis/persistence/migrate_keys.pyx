@@ -58,7 +58,7 @@ cdef status_t _put_restore(
         ttl = 0
     else:
         ttl = max(ttl - c.srv.now_ms, <int64_t>1)       # 0 is none
-    rdb_out_init(&value, c.srv.is_rdb_compressed)
+    rdb_out_init(&value, c.srv.is_rdb_compressed, c.srv.rdb_version)
     status = rdb_dump(&value, o, c.srv.now_ms)
     if status == C_OK:
         _put_count(out, b"*", 4 + is_replacing)
@@ -84,7 +84,7 @@ def restore_requests(Context ctx not None, keys, bint is_replacing):
     cdef bytes key
     cdef status_t status
     ctx._check()
-    rdb_out_init(&out, False)
+    rdb_out_init(&out, False, 0)
     try:
         for key in keys:
             k = dbkey(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))

@@ -7,8 +7,8 @@ from fastredis.keyspace.obj cimport obj_t
 from fastredis.persistence.rdb_io cimport rdb_in_t, rdb_out_t
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+# what is written: Redis 7.0 and later read RDB_VERSION (rdb_stream.pxd)
 cdef enum:
-    RDB_VERSION = 10            # what is written: Redis 7.0 and later read it
     RDB_VERSION_FIELDS = 12     # where fields of a hash expire: Redis 7.4 and later
     RDB_VERSION_MAX = 12        # what is read
     RDB_VERSION_VALKEY = 80     # read, too: Valkey 9's own

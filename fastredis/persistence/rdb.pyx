@@ -21,9 +21,10 @@ r"""Values of every type in the encoding of RDB files: a byte for the type, the 
     22  hash, Valkey 9      n, n of (string, string, ms or -1)       (read only)
     24  hash                ms, n, n of (0 or ms + 1, string, string): expiries
     25  hash                ms, string: a listpack of triples        (read only)
-    15, 19, 21  stream      see rdb_stream.pyx; 21 is written
+    15, 19, 21  stream      see rdb_stream.pyx; 21 is written, or 19
 
-What is written is what Redis 7.0 reads, except where fields of a hash expire (24).
+What is written is what Redis 7.0 reads, except where fields of a hash expire (24) and,
+unless rdb-version says 10, for streams (21).
 
 What is read may come from anywhere. A value is built up member by member with the
 functions that commands use, so that no structure from outside is taken for one's own: a
@@ -149,9 +150,10 @@ from fastredis.persistence.rdb_stream cimport (
     RDB_TYPE_STREAM,
     RDB_TYPE_STREAM_2,
     RDB_TYPE_STREAM_3,
-    RDB_VERSION_STREAM,
+    RDB_VERSION,
     rdb_get_stream,
     rdb_put_stream,
+    rdb_stream_version,
 )
 from fastredis.persistence.ziplist cimport (
     zipmap_next,
@@ -328,7 +330,7 @@ cdef int rdb_put_value(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept 
         _put_zset(out, o)
     elif type == OBJ_STREAM:
         rdb_put_stream(out, o)
-        return RDB_VERSION_STREAM
+        return rdb_stream_version(out)
     else:
         fr_assert(type == OBJ_HASH)
         return _put_hash(out, o, now_ms)
@@ -874,7 +876,7 @@ cdef void rdb_set_idle(const server_t *srv, obj_t *o, int64_t idle_s) noexcept n
 
 cdef status_t rdb_dump(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil:
     """Write a value with its footer; fails if memory is short."""
-    cdef uint16_t version = <uint16_t>rdb_put_value(out, o, now_ms)
+    cdef uint16_t version = <uint16_t>max(rdb_put_value(out, o, now_ms), out.version)
     cdef uint64_t crc
     rdb_put_bytes(out, &version, 2)
     if out.has_failed:

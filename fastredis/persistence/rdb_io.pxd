@@ -18,6 +18,7 @@ cdef struct rdb_out_t:
     size_t len
     size_t cap
     bint is_compressing         # strings by LZF, where that makes them shorter
+    int version                 # asked for; 0: whatever the values need
     bint has_failed             # memory was short: what is in buf is not all
     # Takes what was written; NULL: the buffer grows. May set has_failed.
     void (*drain)(rdb_out_t *out, const void *s, size_t nbytes) noexcept nogil
@@ -25,7 +26,9 @@ cdef struct rdb_out_t:
     const char *key
     size_t key_len
 
-cdef void rdb_out_init(rdb_out_t *out, bint is_compressing) noexcept nogil
+cdef void rdb_out_init(
+    rdb_out_t *out, bint is_compressing, int version
+) noexcept nogil
 cdef void rdb_out_free(rdb_out_t *out) noexcept nogil
 cdef void rdb_put_bytes(rdb_out_t *out, const void *s, size_t nbytes) noexcept nogil
 cdef void rdb_put_byte(rdb_out_t *out, int b) noexcept nogil

@@ -74,10 +74,13 @@ cdef extern from *:
 # --- Write ------------------------------------------------------------------------
 
 
-cdef void rdb_out_init(rdb_out_t *out, bint is_compressing) noexcept nogil:
+cdef void rdb_out_init(
+    rdb_out_t *out, bint is_compressing, int version
+) noexcept nogil:
     out.buf = NULL
     out.len = out.cap = 0
     out.is_compressing = is_compressing
+    out.version = version
     out.has_failed = False
     out.drain = NULL
     out.key = NULL

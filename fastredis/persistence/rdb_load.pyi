@@ -9,6 +9,8 @@ class RdbError(Exception):
 class RdbLoader:
     empties: list[bytes]
     aux: dict[bytes, bytes]
+    functions: list[bytes]
+    modules: list[str]
     is_valkey: bool
     def __init__(
         self,
@@ -34,4 +36,4 @@ class RdbLoader:
     @property
     def current(self) -> tuple[int, bytes | None]: ...
     @property
-    def counts(self) -> tuple[int, int, int, int, int]: ...
+    def counts(self) -> tuple[int, int, int, int]: ...

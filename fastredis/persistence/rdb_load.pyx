@@ -14,8 +14,12 @@ Files of Redis's versions 1 to 12 are read, and those of Valkey 9, which has its
 magic and counts from 80. Nothing in a file is trusted: rdb.pyx says how values are
 read. A key may come once only.
 
-A file that is cut off while it is mapped ends the process with SIGBUS, as it would end
-after a short read.
+A page of a file that somebody has cut off meanwhile cannot be read: the kernel sends
+SIGBUS. While the loader reads, a handler puts a page of zeros in its place and notes
+that; so the file is found to be too short, and nothing else happens to the process.
+
+Libraries of functions and what modules have beside their keys can be told apart without
+being understood. The former are kept as they stand, to be written into the next file.
 
 Cost: O(bytes), some 0.15 us a short string. Threads: the one that owns the data.
 
@@ -25,7 +29,7 @@ from cython cimport final
 from fastredis.core.crc64 cimport crc64
 from fastredis.core.num cimport num_parse_i64
 from fastredis.core.rand cimport rand_next, rand_t
-from fastredis.core.status cimport C_OK, fr_likely, fr_unlikely, status_t
+from fastredis.core.status cimport C_ERR, C_OK, fr_likely, fr_unlikely, status_t
 from fastredis.engine.client cimport server_t, server_update_clock
 from fastredis.engine.runtime cimport Engine
 from fastredis.keyspace.db cimport (
@@ -61,6 +65,7 @@ from fastredis.persistence.rdb cimport (
 )
 from fastredis.persistence.rdb_io cimport (
     rdb_get_byte,
+    rdb_get_double,
     rdb_get_i64,
     rdb_get_len,
     rdb_get_text,
@@ -89,6 +94,14 @@ cdef enum:
     OP_END = 0xFF
     OP_FIRST = OP_SLOT_IMPORT
 
+    MODULE_END = 0              # kinds of what modules write
+    MODULE_SIGNED = 1
+    MODULE_UNSIGNED = 2
+    MODULE_FLOAT = 3
+    MODULE_DOUBLE = 4
+    MODULE_STRING = 5
+    MODULE_SHIFT = 58           # of the first of nine letters in a module's number
+
     TYPE_STRING = 0
     TYPE_MODULE_OLD = 6
     TYPE_MODULE = 7
@@ -103,6 +116,71 @@ cdef enum:
     EMPTIES_NAMED = 10
     NOT_GIVEN = -1
     KEEP_EXPIRED_FIELDS = -1    # they are deleted when their turn comes
+
+_MODULE_CHARS = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <signal.h>
+    #include <stdint.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    #include <unistd.h>
+
+    /* The mapped file that a thread reads. */
+    typedef struct {
+        const char *base;
+        size_t nbytes;
+        uintptr_t page_nbytes;
+        volatile sig_atomic_t is_cut_off;
+    } guard_t;
+    static __thread guard_t *guard_now;
+    static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;
+    static int nguards;                     /* threads that are reading */
+    static struct sigaction guard_before;   /* what was done before the first of them */
+
+    static void guard_on_bus_error(int number, siginfo_t *info, void *context) {
+        guard_t *g = guard_now;
+        const char *at = (const char *)info->si_addr;
+        (void)context;
+        if (g != NULL && at >= g->base && at < g->base + g->nbytes) {
+            void *page = (void *)((uintptr_t)at & ~(g->page_nbytes - 1));
+            if (mmap(page, g->page_nbytes, PROT_READ,
+                     MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) {
+                g->is_cut_off = 1;
+                return;
+            }
+        }
+        /* none of ours: it comes again, to whoever was there before */
+        sigaction(number, &guard_before, NULL);
+    }
+    static void guard_begin(guard_t *g, const void *base, size_t nbytes) {
+        struct sigaction action;
+        g->base = (const char *)base;
+        g->nbytes = nbytes;
+        g->page_nbytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+        guard_now = g;
+        memset(&action, 0, sizeof action);
+        action.sa_sigaction = guard_on_bus_error;
+        action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+        sigemptyset(&action.sa_mask);
+        pthread_mutex_lock(&guard_lock);
+        if (nguards++ == 0) sigaction(SIGBUS, &action, &guard_before);
+        pthread_mutex_unlock(&guard_lock);
+    }
+    static void guard_end(void) {
+        pthread_mutex_lock(&guard_lock);
+        if (--nguards == 0) sigaction(SIGBUS, &guard_before, NULL);
+        pthread_mutex_unlock(&guard_lock);
+        guard_now = NULL;
+    }
+    """
+    ctypedef struct guard_t:
+        int is_cut_off
+    void guard_begin(guard_t *g, const void *base, size_t nbytes) noexcept nogil
+    void guard_end() noexcept nogil
 
 cdef extern from "<sys/mman.h>" nogil:
     void *mmap(void *p, size_t n, int prot, int flags, int fd, int64_t start) noexcept
@@ -138,6 +216,7 @@ cdef struct load_t:
     rdb_in_t src
     const uint8_t *base
     size_t nbytes               # of the file
+    guard_t guard
     int version
     bint has_checksum           # of the file is to be compared
     bint is_replacing           # keys that are there give way
@@ -160,7 +239,6 @@ cdef struct load_t:
     uint64_t nexpired
     uint64_t nblank
     uint64_t nwith_expiry       # of nkeys
-    uint64_t nfunctions         # passed over
     int nwaiting
     waiting_t waiting[BATCH]
 
@@ -360,7 +438,7 @@ cdef status_t _get_expiry(load_t *l, bint in_ms) noexcept nogil:
         return status
     if l.src.end - p < 4:
         l.src.is_short = True
-        return <status_t>(C_OK + 1)
+        return C_ERR
     memcpy(&seconds, p, 4)
     l.src.p += 4
     l.expire_ms = <int64_t>seconds * 1000
@@ -377,13 +455,61 @@ cdef status_t _get_lens(load_t *l, int n) noexcept nogil:
     return status
 
 
-cdef status_t _get_function(load_t *l) noexcept nogil:
-    """Pass over a library of functions."""
+cdef void _note_function(load_t *l, list functions) noexcept:
+    functions.append(l.at[:l.src.p - l.at])
+
+
+cdef status_t _get_function(load_t *l, void *functions) noexcept nogil:
+    """Keep a library of functions."""
     cdef rdb_text_t t
     cdef status_t status = rdb_get_text(&l.src, &t)
     if status == C_OK:
         rdb_text_free(&t)
-        l.nfunctions += 1
+        with gil:
+            _note_function(l, <list>functions)
+    return status
+
+
+cdef void _note_module(uint64_t id, list modules) noexcept:
+    """Note a module by its name, which its number stands for."""
+    cdef int i
+    name = "".join(
+        [_MODULE_CHARS[(id >> (MODULE_SHIFT - 6 * i)) & 63] for i in range(9)])
+    if name not in modules:
+        modules.append(name)
+
+
+cdef status_t _get_module_aux(load_t *l, void *modules) noexcept nogil:
+    """Pass over what a module has beside its keys."""
+    cdef uint64_t id = 0, kind, unused
+    cdef double number
+    cdef rdb_text_t t
+    cdef status_t status = rdb_get_len(&l.src, &id)
+    # a kind, when it is to be read, the end of that
+    if status == C_OK:
+        status = _get_lens(l, 2)
+    while status == C_OK:
+        status = rdb_get_len(&l.src, &kind)
+        if status != C_OK or kind == MODULE_END:
+            break
+        if kind == MODULE_SIGNED or kind == MODULE_UNSIGNED:
+            status = rdb_get_len(&l.src, &unused)
+        elif kind == MODULE_DOUBLE:
+            status = rdb_get_double(&l.src, &number)
+        elif kind == MODULE_FLOAT:
+            if l.src.end - l.src.p < 4:
+                l.src.is_short = True
+                return C_ERR
+            l.src.p += 4
+        elif kind == MODULE_STRING:
+            status = rdb_get_text(&l.src, &t)
+            if status == C_OK:
+                rdb_text_free(&t)
+        else:
+            status = C_ERR
+    if status == C_OK:
+        with gil:
+            _note_module(id, <list>modules)
     return status
 
 
@@ -404,7 +530,15 @@ cdef void _end(load_t *l) noexcept nogil:
         l.state = LOAD_BAD_SUM
 
 
-cdef void _get_special(load_t *l, int op, void *aux) noexcept nogil:
+# Python objects that what is no key is noted in, borrowed.
+cdef struct notes_t:
+    void *empties
+    void *aux
+    void *functions
+    void *modules
+
+
+cdef void _get_special(load_t *l, int op, const notes_t *notes) noexcept nogil:
     """Read what is no key."""
     cdef status_t status = C_OK
     cdef uint64_t n = 0
@@ -420,17 +554,17 @@ cdef void _get_special(load_t *l, int op, void *aux) noexcept nogil:
     elif op == OP_RESIZE:
         status = _get_size(l)
     elif op == OP_AUX:
-        status = _get_aux(l, aux)
+        status = _get_aux(l, notes.aux)
     elif op == OP_SLOT_INFO:
         status = _get_lens(l, 3)
     elif op == OP_FUNCTION:
-        status = _get_function(l)
+        status = _get_function(l, notes.functions)
+    elif op == OP_MODULE_AUX:
+        status = _get_module_aux(l, notes.modules)
     elif op == OP_END:
         _end(l)
     elif op == OP_FUNCTION_OLD:
         _fail(l, LOAD_REFUSED, b"functions of a pre-release of Redis 7")
-    elif op == OP_MODULE_AUX:
-        _fail(l, LOAD_REFUSED, b"data of a module, and this server has no modules")
     else:
         _fail(l, LOAD_REFUSED, b"a slot that is being imported into a cluster")
     if status != C_OK:
@@ -447,7 +581,7 @@ cdef void _sum_up(load_t *l) noexcept nogil:
     l.summed = l.src.p
 
 
-cdef void _load(load_t *l, size_t nbytes, void *names, void *aux) noexcept nogil:
+cdef void _load(load_t *l, size_t nbytes, const notes_t *notes) noexcept nogil:
     """Read so many bytes, or a little more."""
     cdef const uint8_t *start = l.src.p
     cdef const uint8_t *until = l.src.end
@@ -464,9 +598,9 @@ cdef void _load(load_t *l, size_t nbytes, void *names, void *aux) noexcept nogil
                 _fail(l, LOAD_REFUSED,
                       b"a value of a module, and this server has no modules")
                 break
-            _get_key(l, type, names)
+            _get_key(l, type, notes.empties)
         else:
-            _get_special(l, type, aux)
+            _get_special(l, type, notes)
         if l.src.p - l.summed >= SUM_NBYTES and l.state == LOAD_MORE:
             _sum_up(l)
         if l.src.p >= until:
@@ -499,6 +633,8 @@ cdef class RdbLoader:
     cdef Engine engine
     cdef readonly list empties      # the first keys that hold nothing
     cdef readonly dict aux          # what the file says about itself
+    cdef readonly list functions    # libraries, as they stand in the file
+    cdef readonly list modules      # names of those whose own data was passed over
     cdef readonly bint is_valkey
     cdef bint keeps_expired         # requests follow that may be about such keys
 
@@ -508,9 +644,12 @@ cdef class RdbLoader:
         bint keeps_expired=False, delay_us=0
     ):
         cdef void *p
+        cdef bytes magic = b""
         self.engine = engine
         self.empties = []
         self.aux = {}
+        self.functions = []
+        self.modules = []
         memset(&self.l, 0, sizeof(self.l))
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -521,6 +660,7 @@ cdef class RdbLoader:
                     self.l.nbytes = 0
                     raise OSError(0, "the file cannot be mapped into memory", path)
                 self.l.base = <const uint8_t *>p
+                magic = os.pread(fd, MAGIC_NBYTES, 0)
                 madvise(p, self.l.nbytes, MADV_SEQUENTIAL)
         finally:
             os.close(fd)
@@ -536,7 +676,7 @@ cdef class RdbLoader:
         self.l.rand.state = 1
         self.l.expire_ms = OBJ_NO_EXPIRE
         self.l.idle_s = self.l.freq = NOT_GIVEN
-        self._read_magic(any_version)
+        self._read_magic(magic, any_version)
         server_update_clock(&engine.srv)
 
     def __dealloc__(self):
@@ -546,11 +686,9 @@ cdef class RdbLoader:
         for i in range(self.l.nwaiting):
             obj_free(self.l.waiting[i].o)
 
-    def _read_magic(self, bint any_version):
-        cdef bytes magic
-        if self.l.nbytes < MAGIC_NBYTES:
+    def _read_magic(self, bytes magic, bint any_version):
+        if len(magic) < MAGIC_NBYTES:
             raise RdbError("short", "the file is shorter than its first line")
-        magic = (<const char *>self.l.base)[:MAGIC_NBYTES]
         for prefix in (b"REDIS", b"VALKEY"):
             digits = magic.removeprefix(prefix)
             if digits != magic and digits.isdigit():
@@ -574,12 +712,20 @@ cdef class RdbLoader:
         Raises: RdbError if the file cannot be loaded. What was read stays.
         """
         cdef load_t *l = &self.l
-        cdef void *empties = <void *>self.empties
-        cdef void *aux = <void *>self.aux
+        cdef notes_t notes
+        notes.empties = <void *>self.empties
+        notes.aux = <void *>self.aux
+        notes.functions = <void *>self.functions
+        notes.modules = <void *>self.modules
         if self.keeps_expired:
             self.engine.srv.now_ms = self.engine.srv.ks.now_ms = 0
         with nogil:
-            _load(l, nbytes, empties, aux)
+            guard_begin(&l.guard, l.base, l.nbytes)
+            _load(l, nbytes, &notes)
+            guard_end()
+        if l.guard.is_cut_off:
+            l.state = LOAD_SHORT
+            l.what = b"a part that was cut off while it was read"
         if self.keeps_expired:
             server_update_clock(&self.engine.srv)
         if l.state == LOAD_MORE:
@@ -623,7 +769,7 @@ cdef class RdbLoader:
         cdef int type
         key = None
         src.p = self.l.at
-        if rdb_get_byte(&src, &type) != C_OK:
+        if self.l.guard.is_cut_off or rdb_get_byte(&src, &type) != C_OK:
             return -1, None
         if type < OP_FIRST and rdb_get_text(&src, &t) == C_OK:
             key = t.ptr[:t.len]
@@ -634,8 +780,6 @@ cdef class RdbLoader:
     def counts(self):
         """The numbers of keys so far.
 
-        (loaded, of these with an expiry, expired, empty, libraries passed over)
+        (loaded, of these with an expiry, expired, empty)
         """
-        return (
-            self.l.nkeys, self.l.nwith_expiry, self.l.nexpired, self.l.nblank,
-            self.l.nfunctions)
+        return self.l.nkeys, self.l.nwith_expiry, self.l.nexpired, self.l.nblank

@@ -23,11 +23,13 @@ cdef struct rdb_save_t:
     bint has_checksum
     bint is_synced_early        # have the disk work while the rest is written
     bint has_usage              # of keys: how long ago, or how often with an LFU policy
-    int least_version           # of the file
+    int least_version           # of the file; 0: what the values need
     int likely_version          # that the values need, to begin with
     bint is_aof_base            # to be part of an append-only file
     bint has_times              # with the time before them (aof-timestamp-enabled)
     bint has_requests           # ... as requests that make the keys, no RDB file
+    const char *functions       # libraries, as in a file; borrowed
+    size_t functions_nbytes
     int64_t delay_us            # after each key; negative: after one of so many
     # called now and then; or NULL
     void (*progress)(rdb_save_t *s) noexcept nogil

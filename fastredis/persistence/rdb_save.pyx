@@ -52,7 +52,7 @@ from fastredis.keyspace.obj cimport (
     obj_type,
 )
 from fastredis.persistence.aof_rewrite cimport aof_put_key, aof_put_select
-from fastredis.persistence.rdb cimport RDB_VERSION, RDB_VERSION_FIELDS, rdb_put_value
+from fastredis.persistence.rdb cimport RDB_VERSION_FIELDS, rdb_put_value
 from fastredis.persistence.rdb_io cimport (
     rdb_out_flush,
     rdb_out_free,
@@ -64,7 +64,7 @@ from fastredis.persistence.rdb_io cimport (
     rdb_put_len,
     rdb_put_string,
 )
-from fastredis.persistence.rdb_stream cimport RDB_VERSION_STREAM
+from fastredis.persistence.rdb_stream cimport RDB_VERSION, rdb_stream_version
 from libc.errno cimport EINTR, ENAMETOOLONG, ENOMEM, errno
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
@@ -341,6 +341,7 @@ cdef void _put_rdb(rdb_save_t *s) noexcept nogil:
     cdef uint64_t crc
     cdef int i
     _put_head(s)
+    rdb_put_bytes(out, s.functions, s.functions_nbytes)
     for i in range(s.srv.ks.ndbs):
         db = &s.srv.ks.dbs[i]
         if db_len(db) == 0:
@@ -372,10 +373,11 @@ cdef void _begin(rdb_save_t *s) noexcept nogil:
 cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     """Write the file."""
     cdef int i
-    rdb_out_init(&s.out, s.is_compressing)
+    rdb_out_init(&s.out, s.is_compressing, s.least_version)
     s.step = SAVE_DONE
     # whether fields expire is known, whether there are streams is guessed
-    s.version = max(s.least_version, min(s.likely_version, <int>RDB_VERSION_STREAM))
+    s.version = max(
+        s.least_version, min(s.likely_version, rdb_stream_version(&s.out)))
     s.needed_version = RDB_VERSION
     for i in range(s.srv.ks.ndbs):
         if db_subexpire_len(&s.srv.ks.dbs[i]):
@@ -421,6 +423,7 @@ cdef int rdb_save_init(
     rdb_save_t *s, const server_t *srv, bytes path, options
 ) except -1:
     """Fill in what is to be done."""
+    cdef bytes functions
     if len(path) >= SAVE_PATH_MAX:
         raise ValueError("the file's name is too long")
     s.srv = srv
@@ -435,6 +438,9 @@ cdef int rdb_save_init(
     s.is_aof_base = options.get("aof_base", False)
     s.has_requests = options.get("requests", False)
     s.has_times = options.get("times", False)
+    functions = options["functions"]
+    s.functions = functions
+    s.functions_nbytes = len(functions)
     s.progress = NULL
     s.ctx = NULL
     return 0
@@ -443,8 +449,9 @@ cdef int rdb_save_init(
 def save(Engine engine not None, bytes path not None, dict options not None):
     """Write all databases to a file in the working directory.
 
-    options: compress, checksum, sync_early, usage (whether), version (at least),
-        likely_version (that the values need), delay_us (after each key); optional:
+    options: compress, checksum, sync_early, usage (whether), version (unless the
+        values need a later one; 0), likely_version (that they need), delay_us (after
+        each key), functions (as they stand in a file); optional:
         aof_base (it is the base of an append-only file), requests (it holds requests
         that make the keys), times (after a line with the time).
     Return (step, errno, keys, bytes, version that the values need); the step is 0 if

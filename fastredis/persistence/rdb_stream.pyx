@@ -13,6 +13,9 @@ r"""Streams in the encoding of RDB files.
             ms: active                                  in type 21
             n, n ids                                    pending for it
 
+Type 19 is written where rdb-version says 10: read back, a consumer was last active when
+it was last seen.
+
 Ids are two lengths, or where (id) stands 16 bytes, big-endian, as in master ids. What
 is pending without a consumer (XNACK) is written as if one without a name had it, with
 a time of delivery of 0, since other servers expect a consumer; read back, it is
@@ -122,6 +125,7 @@ cdef inline status_t _get_id(rdb_in_t *src, sid_t *id_out) noexcept nogil:
 cdef status_t _get_raw_id(rdb_in_t *src, sid_t *id_out) noexcept nogil:
     """Read 16 bytes that are an id."""
     if src.end - src.p < ID_NBYTES:
+        src.is_short = True
         return C_ERR
     id_out[0] = _id_of_bytes(src.p)
     src.p += ID_NBYTES
@@ -161,7 +165,8 @@ cdef void _put_consumer(
     """Write a consumer but for its entries."""
     rdb_put_string(out, name, nbytes)
     rdb_put_i64(out, seen_ms)
-    rdb_put_i64(out, active_ms)
+    if rdb_stream_version(out) == RDB_VERSION_STREAM:
+        rdb_put_i64(out, active_ms)
 
 
 cdef void _put_nobodys(
@@ -218,7 +223,10 @@ cdef void rdb_put_stream(rdb_out_t *out, const obj_t *o) noexcept nogil:
     cdef sidx_pos_t pos
     cdef bint more = sidx_first(&s.nodes, &pos)
     cdef unsigned int i
-    rdb_put_type(out, RDB_TYPE_STREAM_3)
+    if rdb_stream_version(out) == RDB_VERSION_STREAM:
+        rdb_put_type(out, RDB_TYPE_STREAM_3)
+    else:
+        rdb_put_type(out, RDB_TYPE_STREAM_2)
     rdb_put_len(out, s.nodes.len)
     while more:
         _id_bytes(b, sidx_at(&pos).id)

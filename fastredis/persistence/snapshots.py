@@ -102,6 +102,8 @@ class Snapshots:
         self.fork_us = 0
         self.forks = 0
         self.saves = 0
+        self.functions = b""  # libraries, as they stand in a file
+        self._told_version = 0  # rdb-version, that it is not kept to
         self._version = 0  # of files, that the last save needed
         self._saved_dirty = 0  # the count of changes that the last save had
         self.loader: RdbLoader | None = None
@@ -132,6 +134,7 @@ class Snapshots:
             "usage": config["maxmemory-policy"].endswith(("-lru", "-lfu")),
             "version": config["rdb-version"],
             "likely_version": self._version,
+            "functions": self.functions,
             "delay_us": config["rdb-key-save-delay"],
         }
 
@@ -149,12 +152,25 @@ class Snapshots:
             self._log.warning(self._why(step, error, os.getpid()))
             return False
         self._log.notice("DB saved on disk")
+        self._note_version()
         self._log.verbose(f"{keys} keys saved, {nbytes} bytes written")
         self._saved_dirty = self._engine.dirty
         self.last_save = int(time.time())
         self.is_last_good = True
         self._refuse_writes()
         return True
+
+    def _note_version(self) -> None:
+        """Tell, once, if a file is of a later version than was asked for."""
+        asked = self._config["rdb-version"]
+        if not 0 < asked < self._version:
+            self._told_version = 0
+        elif asked != self._told_version:
+            self._told_version = asked
+            self._log.warning(
+                f"The file has version {self._version}, though rdb-version is {asked}: "
+                "there are hashes with fields that expire"
+            )
 
     def _why(self, step: int, error: int, pid: int) -> str:
         """Say why a file was not written."""
@@ -270,6 +286,7 @@ class Snapshots:
             self._log.notice("Background saving terminated with success")
             self._saved_dirty = child.dirty
             self._version = report.get("version", 0)
+            self._note_version()
             self.last_save = int(now)
             self.is_last_good = True
         elif code > 0:
@@ -421,16 +438,12 @@ class Snapshots:
         log.warning("Terminating server after rdb file reading failure.")
 
     def _log_loaded(self, loader: RdbLoader) -> None:
-        loaded, _, expired, empty, functions = loader.counts
+        loaded, _, expired, empty = loader.counts
         self.last_loaded = (loaded, expired)
         for name in loader.empties:
             shown = name.decode("utf-8", "backslashreplace")
             self._log.notice(f"The file has no value: skipping empty key: {shown}")
-        if functions:
-            self._log.warning(
-                f"{functions} libraries of functions in the file were passed over: "
-                "this server runs no functions yet"
-            )
+        self.keep_functions(loader)
         if loader.version >= 5 and not loader.has_checksum:
             self._log.notice(
                 "RDB file was saved with checksum disabled: no check performed."
@@ -439,6 +452,21 @@ class Snapshots:
         self._log.notice(
             f"Done loading RDB, keys loaded: {loaded}, keys expired: {expired}{more}."
         )
+
+    def keep_functions(self, loader: RdbLoader) -> None:
+        """Keep the functions of a file for the next one, and tell what is not kept."""
+        self.functions = b"".join(loader.functions)
+        if loader.functions:
+            self._log.warning(
+                f"The file has {len(loader.functions)} libraries of functions. This "
+                "server cannot call them yet; it keeps them and writes them into every "
+                "RDB file."
+            )
+        for name in loader.modules:
+            self._log.warning(
+                f"The file has data of the module '{name}' beside its keys: skipped, "
+                "since this server has no modules. The next file will not have it."
+            )
 
     def reload(self, *, save: bool, flush: bool, merge: bool) -> None:
         """Save, empty the databases and load them again.

@@ -163,6 +163,7 @@ def test_version_of_the_file(
     server: FastredisServer, client: RawClient, given: int
 ) -> None:
     path = server.directory / "dump.rdb"
+    mark = len(server.log())
     client.ok("CONFIG", "SET", "rdb-version", given)
     client.ok("SET", "k", "v")
     client.ok("SAVE")  # it may have had streams before
@@ -171,8 +172,39 @@ def test_version_of_the_file(
     client.cmd("HSET", "h", "f", "v")
     client.cmd("HEXPIRE", "h", 1000, "FIELDS", 1, "f")
     client.ok("SAVE")
+    assert ("though rdb-version is" in server.log()[mark:]) == (given == 11)
     client.ok("CONFIG", "SET", "rdb-version", 0)
     assert path.read_bytes()[:9] == b"REDIS0012"
+
+
+@pytest.mark.parametrize(("given", "version", "kind"), [(10, 10, 19), (11, 11, 21)])
+def test_streams_of_an_older_version(
+    server: FastredisServer, client: RawClient, given: int, version: int, kind: int
+) -> None:
+    client.ok("CONFIG", "SET", "rdb-version", given)
+    client.cmd("XADD", "s", "1-1", "f", "v")
+    client.ok("XGROUP", "CREATE", "s", "g", 0)
+    client.cmd("XREADGROUP", "GROUP", "g", "alice", "STREAMS", "s", ">")
+    payload = client.cmd("DUMP", "s")
+    assert payload[0] == kind
+    assert payload[-10:-8] == bytes([version, 0])
+    client.ok("SAVE")
+    path = server.directory / "dump.rdb"
+    assert path.read_bytes()[:9] == b"REDIS%04d" % version
+    before = client.cmd("XINFO", "STREAM", "s"), client.cmd("XPENDING", "s", "g")
+    client.ok("DEBUG", "RELOAD")
+    client.ok("CONFIG", "SET", "rdb-version", 0)
+    after = client.cmd("XINFO", "STREAM", "s"), client.cmd("XPENDING", "s", "g")
+    assert after == before
+    client.ok("RESTORE", "s", 0, payload, "REPLACE")
+    assert client.cmd("XPENDING", "s", "g") == before[1]
+
+
+def test_versions_that_are_never_written(client: RawClient) -> None:
+    for version in (1, 9):
+        error = client.cmd("CONFIG", "SET", "rdb-version", version)
+        assert "a version that this server writes: 10, 11 or 12" in str(error)
+    assert isinstance(client.cmd("CONFIG", "SET", "rdb-version", 13), Error)
 
 
 def test_streams_need_a_version_of_their_own(

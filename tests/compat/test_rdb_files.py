@@ -225,6 +225,7 @@ STREAMS: Commands = [
     [
         ("fastredis", "fastredis"),
         ("fastredis", "valkey"),
+        ("fastredis", "redis"),
         ("redis", "fastredis"),
         ("valkey", "fastredis"),
     ],
@@ -235,6 +236,8 @@ def test_streams(tmp_path: Path, source: str, target: str) -> None:
     with reading(source, tmp_path / "source") as server:
         client = server.client()
         fill(client, STREAMS)
+        if target == "redis":
+            client.ok("CONFIG", "SET", "rdb-version", 10)
         client.ok("SAVE")
         shutil.copy(tmp_path / "source" / "dump.rdb", tmp_path / "target" / "dump.rdb")
         with reading(target, tmp_path / "target") as reader:
@@ -247,3 +250,25 @@ def test_streams(tmp_path: Path, source: str, target: str) -> None:
                 ("XINFO", "GROUPS", "s"),
             ):
                 assert other.cmd(*call) == client.cmd(*call)
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+def test_functions_survive(tmp_path: Path, kind: str) -> None:
+    code = "#!lua name=lib\nredis.register_function('f', function() return 1 end)"
+    for name in ("source", "ours", "back"):
+        (tmp_path / name).mkdir()
+    with GenuineServer(kind, directory=tmp_path / "source") as server:
+        client = server.client()
+        assert client.cmd("FUNCTION", "LOAD", code + "\n--" + "x" * 500) == b"lib"
+        libraries = client.cmd("FUNCTION", "DUMP")
+        client.ok("SAVE")
+    shutil.copy(tmp_path / "source" / "dump.rdb", tmp_path / "ours" / "dump.rdb")
+    with FastredisServer(directory=tmp_path / "ours") as server:
+        client = server.client()
+        client.ok("SET", "k", "v")
+        client.ok("SAVE")
+    shutil.copy(tmp_path / "ours" / "dump.rdb", tmp_path / "back" / "dump.rdb")
+    with GenuineServer(kind, directory=tmp_path / "back") as server:
+        client = server.client()
+        assert client.cmd("FUNCTION", "DUMP") == libraries
+        assert client.cmd("FCALL", "f", 0) == 1

@@ -238,7 +238,6 @@ def test_truncated(fresh_server: Fresh) -> None:
         (b"REDIS0000\xff", "Can't handle RDB format version 0"),
         (b"VALKEY079\xff", "Can't handle RDB format version 79"),
         (b"REDIS0010\xf6\x00", "pre-release"),
-        (b"REDIS0010\xf7\x00", "a module"),
         (b"REDIS0010\x07\x01k\x00", "a value of a module"),
         (b"REDIS0010\xf3\x00", "imported into a cluster"),
         (b"REDIS0010\x63\x01k\x00", "Unknown RDB encoding type"),
@@ -277,12 +276,54 @@ def test_old_versions_and_what_is_passed_over(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def test_functions_are_passed_over_and_told_of(tmp_path: Path) -> None:
-    content = b"REDIS0010\xf5\x04code\xf4\x01\x02\x03\x00\x01k\x01v\xff" + bytes(8)
+def test_functions_are_kept_and_told_of(tmp_path: Path) -> None:
+    library = b"\xf5\x04code"
+    content = b"REDIS0010" + library + b"\xf4\x01\x02\x03\x00\x01k\x01v\xff"
+    path = tmp_path / "dump.rdb"
+    path.write_bytes(content + bytes(8))
+    with FastredisServer(directory=tmp_path) as server:
+        client = server.client()
+        assert client.cmd("GET", "k") == b"v"
+        assert "The file has 1 libraries of functions." in server.log()
+        client.ok("FLUSHALL")
+        path.unlink()
+        client.cmd("BGSAVE")
+        wait_until(lambda: path.exists() and library in path.read_bytes())
+        client.ok("DEBUG", "RELOAD")
+        client.ok("SAVE")
+        assert library in path.read_bytes()
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_functions_are_kept_in_an_append_only_file(
+    tmp_path: Path, preamble: str
+) -> None:
+    library = b"\xf5\x04code"
+    content = b"REDIS0010" + library + b"\x00\x01k\x01v\xff" + bytes(8)
+    folder = tmp_path / "appendonlydir"
+    folder.mkdir()
+    (folder / "appendonly.aof.1.base.rdb").write_bytes(content)
+    manifest = folder / "appendonly.aof.manifest"
+    manifest.write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
+    with FastredisServer(
+        directory=tmp_path, appendonly="yes", aof_use_rdb_preamble=preamble
+    ) as server:
+        client = server.client()
+        assert client.cmd("GET", "k") == b"v"
+        client.cmd("BGREWRITEAOF")
+        wait_until(lambda: " seq 2 type b" in manifest.read_text())
+        (base,) = folder.glob("*.2.base.*")
+        assert library in base.read_bytes()
+
+
+def test_data_of_a_module_is_told_of(tmp_path: Path) -> None:
+    number = sum(25 << (58 - 6 * i) for i in range(9))
+    module = b"\xf7\x81" + number.to_bytes(8, "big") + b"\x02\x02\x05\x03abc\x00"
+    content = b"REDIS0011" + module + b"\x00\x01k\x01v\xff" + bytes(8)
     (tmp_path / "dump.rdb").write_bytes(content)
     with FastredisServer(directory=tmp_path) as server:
         assert server.client().cmd("GET", "k") == b"v"
-        assert "1 libraries of functions in the file were passed over" in server.log()
+        assert "The file has data of the module 'ZZZZZZZZZ'" in server.log()
 
 
 def test_a_reload_that_fails_ends_the_server(fresh_server: Fresh) -> None:

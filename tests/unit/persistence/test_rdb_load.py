@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ OPTIONS = {
     "version": 0,
     "likely_version": 0,
     "delay_us": 0,
+    "functions": b"",
 }
 STEP = 1 << 20
 
@@ -196,3 +199,71 @@ def test_empty_collections_are_left_out(server: Server, tmp_path: Path) -> None:
     assert loader.counts[3] == 7
     assert loader.empties == [b"e%d" % i for i in range(7)]
     assert loader.counts[0] == 1
+
+
+def test_a_file_that_is_cut_off_while_it_is_read(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mapped pages behind the new end are gone; the process goes on."""
+    monkeypatch.chdir(tmp_path)
+    populate(server.engine, 0, 50_000, b"key", 100)
+    rdb_save.save(server.engine, b"f.rdb", OPTIONS | {"compress": False})
+    server.engine.flush_all()
+    path = tmp_path / "f.rdb"
+    before = signal.getsignal(signal.SIGBUS)
+    for rest in (0, 5000, 1 << 20):
+        whole = path.read_bytes()
+        loader = RdbLoader(server.engine, path, checks=True)
+        assert loader.step(1000)
+        os.truncate(path, rest)
+        with pytest.raises(RdbError) as caught:
+            while loader.step(STEP):
+                pass
+        assert caught.value.kind == "short"
+        assert loader.current == (-1, None)
+        path.write_bytes(whole)
+    assert signal.getsignal(signal.SIGBUS) is before
+    assert load(server, path)[0] == 50_000
+
+
+def test_what_a_module_has_beside_its_keys(server: Server, tmp_path: Path) -> None:
+    number = sum(25 << (58 - 6 * i) for i in range(9)) | 3  # "ZZZZZZZZZ", version 3
+    head = b"\xf7\x81" + number.to_bytes(8, "big") + b"\x02\x02"
+    body = (
+        b"\x01\x05"  # signed
+        b"\x02\x41\x00"  # unsigned
+        b"\x03\x00\x00\x80\x3f"  # float
+        b"\x04" + bytes(8) + b"\x05\x03abc"  # double, string
+    )
+    path = tmp_path / "f"
+    rest = b"\x00\x01k\x01v\xff" + bytes(8)
+    path.write_bytes(b"REDIS0011" + head + body + b"\x00" + rest)
+    loader = RdbLoader(server.engine, path, checks=True)
+    assert not loader.step(STEP)
+    assert loader.modules == ["ZZZZZZZZZ"]
+    assert loader.counts[0] == 1
+    path.write_bytes(b"REDIS0011" + head + b"\x06\x00" + rest)
+    assert attempt(server, path) == "refused"
+    for end in range(len(head + body)):
+        path.write_bytes(b"REDIS0011" + (head + body)[:end])
+        with pytest.raises(RdbError) as caught:
+            load(server, path)
+        assert caught.value.kind == "short"
+
+
+def test_functions_are_kept_as_they_stand(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # a text, and one that is the text of a number
+    records = [b"\xf5\x05code1", b"\xf5\xc0\x07"]
+    path = tmp_path / "f"
+    path.write_bytes(b"REDIS0010" + b"".join(records) + b"\xff" + bytes(8))
+    loader = RdbLoader(server.engine, path)
+    assert not loader.step(STEP)
+    assert loader.functions == records
+    options = OPTIONS | {"functions": b"".join(loader.functions)}
+    rdb_save.save(server.engine, b"g", options)
+    again = RdbLoader(server.engine, tmp_path / "g")
+    assert not again.step(STEP)
+    assert again.functions == records
