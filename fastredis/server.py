@@ -203,6 +203,7 @@ class Server:
         self.run_id = os.urandom(20).hex()
         self.replid = os.urandom(20).hex()  # of the history of the data set
         self.exit_code = 0
+        self.affinity = process.Affinity(config, self.log)
         self.snapshots = Snapshots(self)
         self.supervisor = ""  # systemd, upstart; empty: none that we know of
         self.aof = AppendOnly(self)
@@ -406,6 +407,7 @@ class Server:
         config.on_change("proc-title-template", process.show_title)
         self.oom_score = process.OomScore(self.log)
         self.oom_score.follow(config)
+        self.affinity.settle(self.engine.start_lazyfree)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         crash.install(
             self.engine,

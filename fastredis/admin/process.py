@@ -18,11 +18,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from fastredis.config.values import fill_title
+from fastredis.config.values import fill_title, parse_cpus
 
 if TYPE_CHECKING:
     from fastredis.admin.log import Logger
@@ -37,6 +37,10 @@ OOM_LIMIT: Final = 1000
 OOM_MASTER: Final = 0
 OOM_REPLICA: Final = 1
 OOM_CHILD: Final = 2
+
+CPU_LISTS: Final = (
+    "server-cpulist", "bio-cpulist", "aof-rewrite-cpulist", "bgsave-cpulist",
+)  # fmt: skip
 
 
 # --- Background -------------------------------------------------------------------
@@ -225,6 +229,52 @@ class OomScore:
         for name in ("oom-score-adj", "oom-score-adj-values"):
             config.on_change(name, changed)
         self.apply(config)
+
+
+# --- CPUs -------------------------------------------------------------------------
+
+
+class Affinity:
+    """On which CPUs what runs, as the directives ``*-cpulist`` say; Linux only.
+
+    A thread and a process begin with the CPUs of the thread that starts them.
+    """
+
+    def __init__(self, config: Config, log: Logger) -> None:
+        self._config = config
+        self._log = log
+        self._is_possible = hasattr(os, "sched_setaffinity")
+        given = [n for n in CPU_LISTS if config[n]]
+        if given and not self._is_possible:
+            log.warning(f"{given[0]}: this system has no means to choose CPUs")
+
+    def apply(self, name: str, pid: int = 0) -> bool:
+        """Have a process, or the calling thread, run where a directive says.
+
+        Return whether anything was changed.
+        """
+        cpus = parse_cpus(self._config[name])
+        if not cpus or not self._is_possible:
+            return False
+        try:
+            os.sched_setaffinity(pid, cpus)
+        except ProcessLookupError:
+            return False  # it has ended already
+        except OSError as error:
+            self._log.warning(f"{name} {self._config[name]}: {error.strerror}")
+            return False
+        return True
+
+    def settle(self, start_threads: Callable[[], object]) -> None:
+        """Have this process run where it shall, and the threads that it starts.
+
+        start_threads: starts those of ``bio-cpulist``.
+        """
+        before = os.sched_getaffinity(0) if self._is_possible else ()
+        if self.apply("bio-cpulist"):
+            start_threads()
+            os.sched_setaffinity(0, before)
+        self.apply("server-cpulist")
 
 
 # --- Pid --------------------------------------------------------------------------

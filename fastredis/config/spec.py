@@ -232,10 +232,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
     number("min-io-threads-avoid-copy-reply", 7, 0, INT_MAX, HIDDEN),
     number("min-string-size-avoid-copy-reply", 16384, 0, INT_MAX, HIDDEN),
     number("min-string-size-avoid-copy-reply-threaded", 65536, 0, INT_MAX, HIDDEN),
-    text("server-cpulist", "", IMMUTABLE, "server_cpulist"),
-    text("bio-cpulist", "", IMMUTABLE, "bio_cpulist"),
-    text("aof-rewrite-cpulist", "", IMMUTABLE, "aof_rewrite_cpulist"),
-    text("bgsave-cpulist", "", IMMUTABLE, "bgsave_cpulist"),
+    text("server-cpulist", "", IMMUTABLE | BUILT, "server_cpulist", check="cpus"),
+    text("bio-cpulist", "", IMMUTABLE | BUILT, "bio_cpulist", check="cpus"),
+    text(
+        "aof-rewrite-cpulist", "", IMMUTABLE | BUILT, "aof_rewrite_cpulist", check="cpus"
+    ),
+    text("bgsave-cpulist", "", IMMUTABLE | BUILT, "bgsave_cpulist", check="cpus"),
     special("oom-score-adj", "oom", "no", BUILT),
     special("oom-score-adj-values", "oom-values", (0, 200, 800), MULTI | BUILT),
     flag("disable-thp", True, IMMUTABLE | BUILT),

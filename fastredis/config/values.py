@@ -377,6 +377,25 @@ def _check_defrag(value: bool) -> None:
         )
 
 
+def parse_cpus(text: str) -> frozenset[int]:
+    """Return the CPUs of a list such as ``0,2,4-7,8-14:2``: to the end in steps of two.
+
+    Raises: ValueError.
+    """
+    cpus: set[int] = set()
+    for part in filter(None, text.replace(" ", "").split(",")):
+        span, has_step, step = part.partition(":")
+        first, has_last, last = span.partition("-")
+        words = (first, last if has_last else first, step if has_step else "1")
+        if not all(word.isdecimal() and len(word) <= 4 for word in words):
+            raise ValueError("argument must be a list of CPUs, as in 0,2,4-7,8-14:2")
+        low, high, width = map(int, words)
+        if low > high or width == 0 or (has_step and not has_last):
+            raise ValueError("argument must be a list of CPUs, as in 0,2,4-7,8-14:2")
+        cpus.update(range(low, high + 1, width))
+    return frozenset(cpus)
+
+
 def _check_rdb_version(version: int) -> None:
     if 0 < version < 10:
         raise ValueError(
@@ -411,11 +430,12 @@ def _check_address(name: str, family: str) -> None:
         raise ValueError(f"Invalid {family} address") from None
 
 
-CHECKS: dict[str, Callable[[Any], None]] = {
+CHECKS: dict[str, Callable[[Any], object]] = {
     "title": _check_title,
     "defrag": _check_defrag,
     "hostname": _check_hostname,
     "rdb-version": _check_rdb_version,
+    "cpus": parse_cpus,
     "nodename": _check_nodename,
     "ipv4": lambda name: _check_address(name, "IPv4"),
     "ipv6": lambda name: _check_address(name, "IPv6"),

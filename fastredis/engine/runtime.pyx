@@ -139,6 +139,7 @@ from fastredis.keyspace.lazyfree cimport (
     lazyfree_freed,
     lazyfree_pending,
     lazyfree_reset_stats,
+    lazyfree_start,
     lazyfree_wait,
 )
 from fastredis.keyspace.obj cimport (
@@ -847,6 +848,10 @@ cdef class Engine:
     def purge_memory(self):
         """Give free memory back to the system."""
         zmem_purge()
+
+    def start_lazyfree(self):
+        """Start the lazy-free thread now, on the CPUs of the calling one."""
+        lazyfree_start()
 
     def wait_lazyfree(self):
         """Wait until everything given to the lazy-free thread is freed."""

@@ -54,22 +54,32 @@ cdef extern from *:
         }
         return NULL;
     }
+    /* with the lock held; returns 0, or -1 if there is no thread */
+    static int lazyfree_need_thread(void) {
+        pthread_t thread;
+        sigset_t all, old;
+        int ok;
+        if (lazyfree_started) return 0;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        ok = pthread_create(&thread, NULL, lazyfree_main, NULL) == 0 ? 0 : -1;
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (ok == 0) {
+            pthread_detach(thread);
+            lazyfree_started = 1;
+        }
+        return ok;
+    }
+    static void lazyfree_start_thread(void) {
+        pthread_mutex_lock(&lazyfree_lock);
+        lazyfree_need_thread();
+        pthread_mutex_unlock(&lazyfree_lock);
+    }
     /* returns 0, or -1 if there is no thread: the caller frees by itself */
     static int lazyfree_push(lazyfree_job_t *job) {
-        int ok = 0;
+        int ok;
         pthread_mutex_lock(&lazyfree_lock);
-        if (!lazyfree_started) {
-            pthread_t thread;
-            sigset_t all, old;
-            sigfillset(&all);
-            pthread_sigmask(SIG_SETMASK, &all, &old);
-            ok = pthread_create(&thread, NULL, lazyfree_main, NULL) == 0 ? 0 : -1;
-            pthread_sigmask(SIG_SETMASK, &old, NULL);
-            if (ok == 0) {
-                pthread_detach(thread);
-                lazyfree_started = 1;
-            }
-        }
+        ok = lazyfree_need_thread();
         if (ok == 0) {
             job->next = NULL;
             if (lazyfree_last) lazyfree_last->next = job;
@@ -109,6 +119,7 @@ cdef extern from *:
     lazyfree_fn lazyfree_done
     int lazyfree_push(lazyfree_job_t *job) noexcept nogil
     uint64_t lazyfree_read(const uint64_t *counter) noexcept nogil
+    void lazyfree_start_thread() noexcept nogil
     void lazyfree_wait_idle() noexcept nogil
     void lazyfree_zero() noexcept nogil
 
@@ -128,6 +139,11 @@ cdef void lazyfree_submit(lazyfree_fn fn, void *what, uint64_t weight) noexcept 
     if lazyfree_push(job) != 0:
         zfree(job)
         fn(what)
+
+
+cdef void lazyfree_start() noexcept nogil:
+    """Have the thread started now: it runs on the CPUs of the calling one."""
+    lazyfree_start_thread()
 
 
 cdef uint64_t lazyfree_pending() noexcept nogil:

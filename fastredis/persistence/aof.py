@@ -459,8 +459,8 @@ class AppendOnly:
         options["sync_early"] = self._config["aof-rewrite-incremental-fsync"]
         if not is_rdb and options["functions"]:
             self._log.notice(
-                "The base is written in RDB format, whatever aof-use-rdb-preamble says: "
-                "there are functions to be kept"
+                "The base is written in RDB format, whatever aof-use-rdb-preamble "
+                "says: there are functions to be kept"
             )
             is_rdb = True
         return options | {
@@ -493,6 +493,7 @@ class AppendOnly:
             self._server.child_title("aof-rewrite"),
             self._server.child_oom_score(),
         )
+        self._server.affinity.apply("aof-rewrite-cpulist", pid)
         snapshots.forks += 1
         total = sum(row[1] for row in self._engine.keyspace())
         self.child = Child(pid, reports, self._engine.dirty, total)
@@ -691,7 +692,12 @@ class AppendOnly:
         if self._sync_pool is None:
             from concurrent.futures import ThreadPoolExecutor
 
-            self._sync_pool = ThreadPoolExecutor(1, "fastredis-fsync")
+            self._sync_pool = ThreadPoolExecutor(
+                1,
+                "fastredis-fsync",
+                initializer=self._server.affinity.apply,
+                initargs=("bio-cpulist",),
+            )
         self._sync_at = time.monotonic()
         self._sync_size = self._file.size
         self._sync_offset = self._file.offset

@@ -13,9 +13,9 @@ lost; if the answer does not come, it may be at both ends.
 
 Nothing else is executed meanwhile. Were other clients served, they might change a key
 that is on its way, and the change would be lost with the key; refusing or delaying them
-key by key would be of no use to scripts and transactions, which have to be one step. How
-long it takes is bounded: the caller says how long connecting, sending some bytes and
-waiting for some may each take, as in Redis, which waits in the same way.
+key by key would be of no use to scripts and transactions, which have to be one step.
+How long it takes is bounded: the caller says how long connecting, sending some bytes
+and waiting for some may each take, as in Redis, which waits in the same way.
 
 Connections are kept for the next call, for some seconds. One that the other end has
 closed in between is noticed when it is used; the call is then begun anew.

@@ -219,6 +219,7 @@ class Snapshots:
             self._log.warning(f"Can't save in background: fork: {error.strerror}")
             self._refuse_writes()
             return False
+        self._server.affinity.apply("bgsave-cpulist", pid)
         self.forks += 1
         total = sum(row[1] for row in self._engine.keyspace())
         self.child = Child(pid, reports, dirty, total)

@@ -81,7 +81,8 @@ def test_copy_and_replace(client: RawClient, other: FastredisServer) -> None:
     target = there(other)
     target.ok("SET", "k", "old")
     refusal = Error(
-        "ERR Target instance replied with error: BUSYKEY Target key name already exists."
+        "ERR Target instance replied with error: BUSYKEY Target key name already "
+        "exists."
     )
     assert migrate(client, other.port, "k", 9, 5000, "copy") == refusal
     assert target.cmd("GET", "k") == b"old"
