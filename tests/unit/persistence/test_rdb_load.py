@@ -50,6 +50,9 @@ def file(
         ("SADD", "sm", "a", "b"),
         ("ZADD", "zs", 1, "a", 2.5, "b"),
         ("HSET", "h", "f", "v", "g", 1),
+        ("XADD", "x", "1-1", "f", "v"),
+        ("XGROUP", "CREATE", "x", "g", 0),
+        ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "x", ">"),
         ("HSET", "t", "f", "v", "g", 1),
         ("HPEXPIREAT", "t", 4_000_000_000_000, "FIELDS", 1, "f"),
     ):
