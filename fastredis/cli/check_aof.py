@@ -50,7 +50,7 @@ Stop the server first, and keep a copy of the files. The exit code is 0 if all i
 or is now, else 1.
 """
 
-_PREAMBLE: Final = b"REDIS"
+_PREAMBLES: Final = (b"REDIS", b"VALKEY")
 _PREAMBLE_MIN: Final = 8  # with the version; a shorter file is read as requests
 _LINE_MAX: Final = 127  # bytes of a line with a number
 _ANNOTATION_MAX: Final = 1023  # of one with an annotation, beyond: an error
@@ -345,7 +345,7 @@ def _has_preamble(path: str) -> bool:
             begin = file.read(_PREAMBLE_MIN)
     except OSError as error:
         _fail(f"Cannot open file {path}: {error.strerror}")
-    return len(begin) == _PREAMBLE_MIN and begin.startswith(_PREAMBLE)
+    return len(begin) == _PREAMBLE_MIN and begin.startswith(_PREAMBLES)
 
 
 def _is_manifest(path: str) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Loading of an append-only file: one file after the other.
 
-A file begins with an RDB preamble (``REDIS``), or with requests. Only the last one may
-end within a request, as it does when the machine lost power: with
+A file begins with an RDB preamble (``REDIS``, ``VALKEY``), or with requests. Only the
+last one may end within a request, as it does when the machine lost power: with
 ``aof-load-truncated yes`` it is cut off there, and the log says so.
 
 Texts of the log are those that tools and tests look for.
@@ -22,7 +22,7 @@ from fastredis.persistence.rdb_load import RdbError, RdbLoader
 from fastredis.persistence.snapshots import LoadFailed
 
 _READ: Final = 1024 * 1024
-_PREAMBLE: Final = b"REDIS"
+_PREAMBLES: Final = (b"REDIS", b"VALKEY")
 
 
 class Progress:
@@ -96,7 +96,7 @@ class Replay:
         path = self._folder / name
         with path.open("rb") as file:
             offset = 0
-            if file.read(len(_PREAMBLE)) == _PREAMBLE:
+            if file.read(len(_PREAMBLES[-1])).startswith(_PREAMBLES):
                 self._log.notice("Reading RDB base file on AOF loading...")
                 try:
                     loader = RdbLoader(
