@@ -641,7 +641,10 @@ class Server:
         save = None
         if "save" in options or "nosave" in options:
             save = "save" in options
-        if not self.snapshots.finish(save=save, force="force" in options):
+        force = "force" in options
+        if not self.aof.may_finish(force=force):
+            return False
+        if not self.snapshots.finish(save=save, force=force):
             return False
         self.aof.finish()
         self.shutdown()

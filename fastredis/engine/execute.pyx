@@ -205,19 +205,42 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
     reply_error_len(c, text, n)
 
 
+cdef bint _is_write(client_t *c) noexcept nogil:
+    """Does a request change data, or end a transaction that does?"""
+    cdef int i
+    if c.cmd.flags & CMD_WRITE:
+        return True
+    if c.flags & CLIENT_MULTI and strcmp(c.cmd.name, b"exec") == 0:
+        for i in range(multi_len(c)):
+            if multi_at(c, i).cmd.flags & CMD_WRITE:
+                return True
+    return False
+
+
+cdef void _refuse(client_t *c, const char *why) noexcept nogil:
+    """Reply an error; EXEC ends the transaction so, too."""
+    cdef char[512] text
+    cdef int n
+    if not c.flags & CLIENT_MULTI or strcmp(c.cmd.name, b"exec") != 0:
+        reply_error(c, why)
+        return
+    n = snprintf(text, sizeof(text), b"EXECABORT Transaction discarded because of: %s",
+                 why)
+    reply_error_len(c, text, n)
+    multi_end(c)
+    watch_clear(c)
+
+
 cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
     """Reply an error and return True if the state of the data set forbids a request."""
     cdef server_t *srv = c.srv
     cdef char[256] text
-    cdef int n
-    if srv.is_save_failing and (
-            c.cmd.flags & CMD_WRITE or strcmp(c.cmd.name, b"ping") == 0):
-        reply_error(c, ERR_MISCONF)
-    elif srv.aof_error and (
-            c.cmd.flags & CMD_WRITE or strcmp(c.cmd.name, b"ping") == 0):
-        n = snprintf(text, sizeof(text), b"MISCONF Errors writing to the AOF file: %s",
-                     strerror(srv.aof_error))
-        reply_error_len(c, text, n)
+    if srv.is_save_failing and (_is_write(c) or strcmp(c.cmd.name, b"ping") == 0):
+        _refuse(c, ERR_MISCONF)
+    elif srv.aof_error and (_is_write(c) or strcmp(c.cmd.name, b"ping") == 0):
+        snprintf(text, sizeof(text), b"MISCONF Errors writing to the AOF file: %s",
+                 strerror(srv.aof_error))
+        _refuse(c, text)
     elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
         reply_error(c, ERR_LOADING)
     else:

@@ -11,6 +11,8 @@ States:
     OFF ------ appendonly yes -----> WAITING --- the first base is written ---> ON
         <----- appendonly no ------                <------ start of a server with it
 
+Files are the matter of persistence/aof_folder.py, fsync that of aof_sync.py.
+
 While WAITING, changes go to an increment of which nobody knows yet: only with a base
 it is worth something. Each change of the set of files is first written down in the
 manifest, and no file is removed before the manifest does without it.
@@ -29,8 +31,9 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from fastredis.admin.log import WARNING
 from fastredis.persistence import rdb_child, rdb_save
 from fastredis.persistence.aof_file import (
     SYNC_ALWAYS,
@@ -38,27 +41,24 @@ from fastredis.persistence.aof_file import (
     SYNC_NO,
     AofFile,
 )
-from fastredis.persistence.aof_manifest import SUFFIX, Manifest, ManifestError, Part
-from fastredis.persistence.snapshots import Child, LoadFailed
+from fastredis.persistence.aof_folder import AofFolder, remove
+from fastredis.persistence.aof_manifest import Manifest
+from fastredis.persistence.aof_sync import AofSync, sync_data
+from fastredis.persistence.snapshots import Child
 from fastredis.resp.values import ReplyError
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
 
 _POLICIES: Final = {
     "no": SYNC_NO,
     "everysec": SYNC_EVERYSEC,
     "always": SYNC_ALWAYS,
 }
-_READ: Final = 1024 * 1024
 _LOG_PERIOD: Final = 30  # seconds between two lines about the same failure
 _FILE_MODE: Final = 0o644
 _APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 # A rewrite that fails so often in a row is tried again ever later, up to an hour.
 _FAILURES_MAX: Final = 3
 _DELAY_MAX: Final = 60
-_TEMP_BASE: Final = "temp-rewriteaof-bg.aof"
-_PREAMBLE: Final = b"REDIS"
+_RETRY: Final = 1.0  # seconds until what failed on the folder is tried again
 
 
 class State(enum.Enum):
@@ -78,15 +78,11 @@ class AppendOnly:
         self._config = server.config
         self._log = server.log
         self._file = AofFile(server.engine)
+        self._sync = AofSync(self._file, server.log, server.affinity)
         self._fd = -1
-        self._sync_pool: ThreadPoolExecutor | None = None
-        self._sync: Future[None] | None = None
-        self._sync_size = 0  # of the file when the latest fsync began
-        self._sync_offset = 0  # of the changes in it by then
-        self._sync_at = 0.0
         self._logged_at = -float(_LOG_PERIOD)
         self.state = State.OFF
-        self.manifest = Manifest(self._config["appendfilename"])
+        self.files = AofFolder(server.config, server.log)
         self.child: Child | None = None
         self.is_scheduled = False
         self.base_size = 0  # of all files after the latest rewrite
@@ -98,26 +94,19 @@ class AppendOnly:
         self.rewrites = 0
         self.failures = 0  # rewrites that failed, one after the other
         self._retry_at = 0.0
-        self.delayed_syncs = 0
+        self._folder_retry_at = 0.0
+        self._is_rdb = False  # the base that the child writes
         self._is_loaded = False  # load() came to its end
         self._is_settled = False
         self._follow(self._config)
         for name in ("appendfsync", "aof-timestamp-enabled"):
             self._config.on_change(name, self._follow)
         self._config.on_change("appendonly", self._turn)
-        self._config.on_change("aof-disable-auto-gc", lambda _: self._remove_history())
+        self._config.on_change(
+            "aof-disable-auto-gc", lambda _: self.files.remove_history()
+        )
 
-    # --- Files -------------------------------------------------------------------
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the files, below the working directory."""
-        return Path(self._config["appenddirname"])
-
-    @property
-    def name(self) -> str:
-        """What the files' names begin with."""
-        return str(self._config["appendfilename"])
+    # --- Figures -----------------------------------------------------------------
 
     @property
     def size(self) -> int:
@@ -131,61 +120,34 @@ class AppendOnly:
 
     @property
     def error(self) -> int:
-        """The number of the error that keeps it from writing; 0: none."""
-        return int(self._file.error)
+        """The number of the error that keeps data from the disk; 0: none."""
+        return int(self._file.error) or self._sync.error
 
     @property
     def is_syncing(self) -> bool:
         """Whether an fsync is under way on its thread."""
-        return self._sync is not None
+        return self._sync.is_running
+
+    @property
+    def delayed_syncs(self) -> int:
+        """How often one has taken so long that it held back the next."""
+        return self._sync.delayed
+
+    @property
+    def manifest(self) -> Manifest:
+        """The files it consists of."""
+        return self.files.manifest
+
+    def _refuse_writes(self) -> None:
+        """Have clients told if data does not reach the disk, or that it does again."""
+        self._engine.set_aof_error(self.error)
 
     def _follow(self, config: Any) -> None:
         self._file.policy = _POLICIES[config["appendfsync"]]
+        if self._file.policy != SYNC_EVERYSEC:
+            self._sync.forget()
+            self._refuse_writes()
         self._file.has_times = config["aof-timestamp-enabled"]
-
-    def _temp_increment(self) -> Path:
-        return self.folder / f"temp-{self.name}.incr.aof"
-
-    def _write_manifest(self, manifest: Manifest) -> None:
-        """Replace the manifest on disk.
-
-        Raises: OSError.
-        """
-        path = self.folder / (self.name + SUFFIX)
-        temp = self.folder / f"temp-{self.name}{SUFFIX}"
-        with open(temp, "wb") as file:
-            file.write(manifest.to_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        temp.replace(path)
-        _sync_folder(self.folder)
-        self.manifest = manifest
-
-    def _remove_history(self) -> None:
-        """Remove the files that the manifest calls history, then forget them."""
-        manifest = self.manifest
-        if not manifest.history or self._config["aof-disable-auto-gc"]:
-            return
-        for part in manifest.history:
-            self._log.notice(f"Removing the history file {part.name} in the background")
-            with contextlib.suppress(OSError):
-                (self.folder / part.name).unlink()
-        manifest = manifest.copy()
-        manifest.history.clear()
-        try:
-            self._write_manifest(manifest)
-        except OSError as error:
-            self._warn(f"Can't write the AOF manifest: {error}")
-
-    def _sizes(self, parts: Iterator[Part] | list[Part]) -> int:
-        total = 0
-        for part in parts:
-            with contextlib.suppress(OSError):
-                total += (self.folder / part.name).stat().st_size
-        return total
-
-    def _warn(self, text: str) -> None:
-        self._log.warning(text)
 
     # --- Start of the server -----------------------------------------------------
 
@@ -196,8 +158,8 @@ class AppendOnly:
         """
         from fastredis.persistence.aof_replay import Replay
 
-        self.manifest = self._find()
-        yield from Replay(self._server, self.folder).run(self.manifest)
+        self.files.find()
+        yield from Replay(self._server, self.files.path).run(self.manifest)
         self._is_loaded = True
 
     def reload(self) -> None:
@@ -209,7 +171,7 @@ class AppendOnly:
 
         self._file.flush()
         self._engine.flush_all()
-        for _ in Replay(self._server, self.folder).run(self.manifest):
+        for _ in Replay(self._server, self.files.path).run(self.manifest):
             pass
         self._server.snapshots.forget_changes()
         self._log.notice("Append Only File loaded by DEBUG LOADAOF")
@@ -231,86 +193,52 @@ class AppendOnly:
         try:
             self.enable()  # it was turned on while another file was loaded
         except ValueError as error:
-            self._warn(str(error))
+            self._log.warning(str(error))
         return True
-
-    def _find(self) -> Manifest:
-        """Return the manifest of what is there, perhaps in the layout before Redis 7.
-
-        Raises: LoadFailed.
-        """
-        path = self.folder / (self.name + SUFFIX)
-        old = Path(self.name)
-        try:
-            manifest = Manifest.parse(self.name, path.read_bytes())
-        except FileNotFoundError:
-            manifest = Manifest(self.name)
-            if not old.exists():
-                return manifest
-            manifest.base = Part(self.name, 1)
-            manifest.base_seq = 1
-        except OSError as error:
-            self._warn(f"Fatal error: can't open the AOF manifest {path.name}: {error}")
-            raise LoadFailed(str(error)) from None
-        except ManifestError as error:
-            self._warn("*** FATAL AOF MANIFEST FILE ERROR ***")
-            if error.line:
-                shown = error.text[:200].decode("utf-8", "backslashreplace")
-                self._warn(f"Reading the manifest file, at line {error.line}")
-                self._warn(f">>> '{shown}'")
-            self._warn(str(error))
-            raise LoadFailed(str(error)) from None
-        base = manifest.base
-        if base is not None and base.name == self.name and not manifest.increments:
-            self._move_in(manifest, old)
-        return manifest
-
-    def _move_in(self, manifest: Manifest, old: Path) -> None:
-        """Move a single old file into the folder; perhaps that was begun before."""
-        if not old.exists() or (self.folder / old).exists():
-            return
-        try:
-            self.folder.mkdir(exist_ok=True)
-            self._write_manifest(manifest)
-            old.rename(self.folder / old)
-        except OSError as error:
-            self._warn(
-                f"Error trying to move the old AOF file {old} into dir {self.folder}: "
-                f"{error.strerror}"
-            )
-            raise LoadFailed(str(error)) from None
-        self._log.notice(
-            f"Successfully migrated an old-style AOF configuration ({old}) into the "
-            f"AOF directory ({self.folder})."
-        )
 
     def open(self) -> bool:
         """Write changes from now on, after load(); return whether that is possible."""
         manifest = self.manifest.copy()
         self._take_offset(manifest)
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.files.make()
             if manifest.base is None and not manifest.increments:
                 is_rdb = self._config["aof-use-rdb-preamble"]
                 base = manifest.new_base(is_rdb=is_rdb)
                 self._log.notice(f"Creating AOF base file {base.name} on server start")
-                self._save_base(self.folder / base.name, is_rdb=is_rdb)
+                self._save_base(self.files.path_of(base), is_rdb=is_rdb)
             if not manifest.increments:
                 part = manifest.new_increment(self._engine.repl_offset)
                 self._log.notice(f"Creating AOF incr file {part.name} on server start")
             part = manifest.reopen_increment()
-            self._fd = os.open(self.folder / part.name, _APPEND, _FILE_MODE)
-            self._write_manifest(manifest)
+            self._fd = self._open(self.files.path_of(part))
+            self.files.write(manifest)
+            self._sync_loaded()
         except OSError as error:
-            self._warn(f"Can't open the append-only file: {error}")
+            self._log.warning(f"Can't open the append-only file: {error}")
             return False
         size = os.fstat(self._fd).st_size
-        self._closed_size = self._sizes(manifest.parts()) - size
+        self._closed_size = self.files.size_of(manifest.parts()) - size
         self.base_size = self._closed_size + size
         self._file.start(self._fd, size)
         self.state = State.ON
-        self._remove_history()
+        self.files.remove_history()
         return True
+
+    def _open(self, path: Path, *, is_new: bool = False) -> int:
+        return os.open(path, _APPEND | (os.O_TRUNC if is_new else 0), _FILE_MODE)
+
+    def _sync_loaded(self) -> None:
+        """Have reach the disk what a server that was killed had only written.
+
+        Raises: OSError.
+        """
+        for part in self.manifest.increments:
+            fd = os.open(self.files.path_of(part), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                sync_data(fd)
+            finally:
+                os.close(fd)
 
     def _take_offset(self, manifest: Manifest) -> None:
         """Go on with the offset that the changes had reached."""
@@ -321,7 +249,7 @@ class AppendOnly:
             self._engine.repl_offset = part.end_offset
         elif part.start_offset is not None:
             # no smaller than it was: a change takes more than a byte
-            size = self._sizes([part])
+            size = self.files.size_of([part])
             self._engine.repl_offset = part.start_offset + size
 
     def _write_end(self) -> None:
@@ -330,9 +258,9 @@ class AppendOnly:
         if not manifest.end_increment(self._engine.repl_offset):
             return
         try:
-            self._write_manifest(manifest)
+            self.files.write(manifest)
         except OSError as error:
-            self._warn(f"Can't write the AOF manifest: {error}")
+            self._log.warning(f"Can't write the AOF manifest: {error}")
 
     # --- On and off --------------------------------------------------------------
 
@@ -357,19 +285,20 @@ class AppendOnly:
             return
         if self._engine.is_in_exec:
             self.is_scheduled = True
-            self._warn(
+            self._log.warning(
                 "AOF was enabled during a transaction. An AOF background was "
                 "scheduled to start when possible."
             )
         elif self._other_child():
             self.is_scheduled = True
-            self._warn(
+            self._log.warning(
                 "AOF was enabled but there is already another background operation. "
                 "An AOF background was scheduled to start when possible."
             )
         self.state = State.WAITING
         if not self.is_scheduled and not self.start():
             self.state = State.OFF
+            self.is_scheduled = False
             raise ValueError("Unable to turn on AOF. Check server logs.")
 
     def disable(self) -> None:
@@ -384,31 +313,47 @@ class AppendOnly:
         self.state = State.OFF
 
     def _close(self) -> None:
-        self._file.stop()
-        self._wait_sync()
+        """Write what waits and close the file."""
         if self._fd < 0:
             return
-        with contextlib.suppress(OSError):
-            os.fdatasync(self._fd)
+        waiting = self.waiting_bytes
+        if not self._file.stop() and self.state is State.ON:
+            self._log.warning(
+                f"The last {waiting} bytes of changes could not be written to the AOF "
+                "file and are not in it."
+            )
+        try:
+            self._sync.sync(self._fd)
+        except OSError as error:
+            self._log.warning(f"Fail to fsync the AOF file: {error.strerror}")
         os.close(self._fd)
         self._fd = -1
+        self._sync.forget()
+        self._refuse_writes()
         if self.state is State.WAITING:
             self._remove_temp_increment()
 
+    def may_finish(self, *, force: bool) -> bool:
+        """Return whether the server may end; the log says why not."""
+        if self.child is None or self.state is not State.WAITING:
+            return True
+        if force:
+            self._log.warning("Writing initial AOF. Exit anyway.")
+            return True
+        self._log.warning("Writing initial AOF, can't exit.")
+        return False
+
     def finish(self) -> None:
         """Make the file complete before the server ends."""
-        if self.state is State.OFF:
-            return
         if self.child is not None:
-            self._warn("There is a child rewriting the AOF. Killing it!")
+            self._log.warning("There is a child rewriting the AOF. Killing it!")
             self.kill_child()
         if self.state is State.ON:
             self._log.notice("Calling fsync() on the AOF file.")
         self._close()
         if self.state is State.ON:
             self._write_end()
-        if self._sync_pool is not None:
-            self._sync_pool.shutdown()
+        self._sync.close()
 
     # --- Rewrite -----------------------------------------------------------------
 
@@ -439,17 +384,15 @@ class AppendOnly:
         self.is_scheduled = False
         self.rewrites += 1
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.files.make()
             if self.state is State.ON:
                 self._begin_increment()
             elif self.state is State.WAITING:
                 self._begin_temp_increment()
             self._fork()
         except OSError as error:
-            self._warn(f"Can't rewrite append only file in background: {error}")
-            if self.state is State.WAITING and self._fd >= 0:
-                self._close()
-            self._note_failure()
+            self._log.warning(f"Can't rewrite append only file in background: {error}")
+            self._give_up(is_failure=True)
             return False
         return True
 
@@ -485,96 +428,120 @@ class AppendOnly:
 
         Raises: OSError.
         """
+        options = self._options(is_rdb=self._config["aof-use-rdb-preamble"])
+        self._is_rdb = not options["requests"]
         snapshots = self._server.snapshots
         pid, reports, snapshots.fork_us = rdb_child.start(
             self._engine,
-            os.fsencode(self.folder / _TEMP_BASE),
-            self._options(is_rdb=self._config["aof-use-rdb-preamble"]),
+            b"",
+            options,
             self._server.child_title("aof-rewrite"),
             self._server.child_oom_score(),
         )
         self._server.affinity.apply("aof-rewrite-cpulist", pid)
         snapshots.forks += 1
         total = sum(row[1] for row in self._engine.keyspace())
-        self.child = Child(pid, reports, self._engine.dirty, total)
+        temp = Path(rdb_child.TEMP_AOF % pid)
+        self.child = Child(pid, reports, self._engine.dirty, total, temp)
         self._log.notice(f"Background append only file rewriting started by pid {pid}")
 
     def _begin_increment(self) -> None:
-        """Go on in a new increment, which is in the manifest first."""
-        if not self._file.flush():
-            raise OSError(self._file.error, os.strerror(self._file.error))
-        manifest = self.manifest.copy()
+        """Go on in a new increment, which is in the manifest first.
+
+        The increment before is complete on the disk by then: only the last one that
+        the manifest names may be torn.
+        Raises: OSError.
+        """
+        before = self.manifest
+        manifest = before.copy()
+        self._flush()
         part = manifest.new_increment(self._engine.repl_offset)
-        fd = os.open(self.folder / part.name, _APPEND | os.O_TRUNC, _FILE_MODE)
+        fd = self._open(self.files.path_of(part), is_new=True)
         try:
-            self._write_manifest(manifest)
+            self.files.write(manifest)
         except OSError:
             os.close(fd)
+            if self.manifest is not before:
+                with contextlib.suppress(OSError):
+                    self.files.write(before)
+            if self.manifest is before:
+                remove(self.files.path_of(part))
             raise
         self._log.notice(f"Creating AOF incr file {part.name} on background rewrite")
         self._switch(fd)
 
     def _begin_temp_increment(self) -> None:
-        """Collect what changes from now on, in a file that is no part of it yet."""
-        fd = os.open(self._temp_increment(), _APPEND | os.O_TRUNC, _FILE_MODE)
+        """Collect what changes from now on, in a file that is no part of it yet.
+
+        Raises: OSError.
+        """
+        temp = self.files.temp_increment()
+        fd = self._open(temp, is_new=True)
+        self._log.notice(f"Creating AOF incr file {temp.name} on background rewrite")
+        self._fd = fd
+        self._closed_size = 0
         self._temp_offset = self._engine.repl_offset
-        self._log.notice(
-            f"Creating AOF incr file {self._temp_increment().name} on background "
-            "rewrite"
-        )
-        if self._fd < 0:
-            self._fd = fd
-            self._closed_size = 0
-            self._file.start(fd, 0, is_provisional=True)
-        else:
-            self._switch(fd)
+        self._file.start(fd, 0, is_provisional=True)
+
+    def _flush(self) -> None:
+        """Have all that was written down so far reach the disk.
+
+        Raises: OSError.
+        """
+        if not self._file.flush():
+            raise OSError(self._file.error, os.strerror(self._file.error))
+        try:
+            self._sync.sync(self._fd)
+        finally:
+            self._refuse_writes()
 
     def _switch(self, fd: int) -> None:
-        """Go on with another file.
-
-        Raises: OSError if what waits cannot be written to the one before.
-        """
+        """Go on with another file; _flush() comes before."""
         size = self._file.size
-        if not self._file.switch(fd):
-            os.close(fd)
-            raise OSError(self._file.error, os.strerror(self._file.error))
-        self._wait_sync()
-        with contextlib.suppress(OSError):
-            os.fdatasync(self._fd)
-            self._file.note_synced(self._file.offset)
+        self._file.switch(fd)
         os.close(self._fd)
         self._fd = fd
         self._closed_size += size
 
-    def _take_base(self) -> None:
+    def _take_base(self, child: Child) -> None:
         """Take what a child has written as the base.
 
-        Raises: OSError.
+        Raises: OSError; then all is as it was.
         """
-        manifest = self.manifest.copy()
-        is_rdb = (self.folder / _TEMP_BASE).read_bytes()[:5] == _PREAMBLE
-        base = manifest.new_base(is_rdb=is_rdb)
-        (self.folder / _TEMP_BASE).rename(self.folder / base.name)
-        self._log.notice(
-            f"Successfully renamed the temporary AOF base file {_TEMP_BASE} into "
-            f"{base.name}"
-        )
-        if self.state is State.WAITING:
-            part = manifest.new_increment(self._temp_offset)
-            self._temp_increment().rename(self.folder / part.name)
+        before = self.manifest
+        manifest = before.copy()
+        base = manifest.new_base(is_rdb=self._is_rdb)
+        path = self.files.path_of(base)
+        renamed = None
+        try:
+            child.temp.rename(path)
             self._log.notice(
-                f"Successfully renamed the temporary AOF incr file "
-                f"{self._temp_increment().name} into {part.name}"
+                f"Successfully renamed the temporary AOF base file {child.temp} into "
+                f"{base.name}"
             )
-        if self.state is State.OFF:
-            manifest.retire_increments(but=0)
-        else:
-            manifest.retire_increments(but=1)
-        self._write_manifest(manifest)
+            if self.state is State.WAITING:
+                temp = self.files.temp_increment()
+                part = manifest.new_increment(self._temp_offset)
+                temp.rename(self.files.path_of(part))
+                renamed = self.files.path_of(part)
+                self._log.notice(
+                    f"Successfully renamed the temporary AOF incr file {temp.name} "
+                    f"into {part.name}"
+                )
+            manifest.retire_increments(but=0 if self.state is State.OFF else 1)
+            self.files.write(manifest)
+        except OSError as error:
+            if self.manifest is before:
+                remove(path)
+                if renamed is not None:
+                    remove(renamed)
+                raise
+            # it is on disk; what it replaces stays until it is known to stay there
+            self._log.warning(f"Fail to fsync the AOF directory: {error}")
         if self.state is not State.OFF:
             self.state = State.ON
             self._file.is_provisional = False
-            self._closed_size = self._sizes([base])
+            self._closed_size = self.files.size_of([base])
             self.base_size = self.size
 
     def _note_failure(self) -> None:
@@ -583,7 +550,7 @@ class AppendOnly:
         if self.failures >= _FAILURES_MAX:
             minutes = min(1 << (self.failures - _FAILURES_MAX), _DELAY_MAX)
             self._retry_at = time.monotonic() + 60 * minutes
-            self._warn(
+            self._log.warning(
                 "Background AOF rewrite has repeatedly failed and triggered the limit, "
                 f"will retry in {minutes} minutes"
             )
@@ -600,26 +567,38 @@ class AppendOnly:
         if code == 0:
             self._log.notice("Background AOF rewrite terminated with success")
             try:
-                self._take_base()
+                self._take_base(child)
             except OSError as error:
-                self._warn(f"Error trying to use the rewritten AOF base: {error}")
-                code = 1
+                self._log.warning(
+                    f"Error trying to use the rewritten AOF base: {error}"
+                )
             else:
                 self._log.notice("Background AOF rewrite finished successfully")
                 self.is_last_good = True
                 self.failures = 0
-                self._remove_history()
+                if self.files.is_synced:
+                    self.files.remove_history()
                 return
         elif code > 0:
-            self._warn("Background AOF rewrite terminated with error")
+            self._log.warning("Background AOF rewrite terminated with error")
+            self._log_reason(child)
         else:
-            self._warn(f"Background AOF rewrite terminated by signal {-code}")
+            self._log.warning(f"Background AOF rewrite terminated by signal {-code}")
+        child.remove_temp()
         self._give_up(is_failure=-code != signal.SIGUSR1)
+
+    def _log_reason(self, child: Child) -> None:
+        """Write why a child could not, which cannot log by itself."""
+        if child.last.get("error"):
+            self._log.of_child(
+                child.pid,
+                WARNING,
+                f"Write error writing append only file on disk: "
+                f"{os.strerror(child.last['error'])}",
+            )
 
     def _give_up(self, *, is_failure: bool) -> None:
         """Do without the rewrite."""
-        with contextlib.suppress(OSError):
-            (self.folder / _TEMP_BASE).unlink()
         if is_failure:
             self._note_failure()
         if self.state is State.WAITING:
@@ -627,11 +606,11 @@ class AppendOnly:
             self.is_scheduled = True  # the first base is still wanted
 
     def _remove_temp_increment(self) -> None:
+        temp = self.files.temp_increment()
         with contextlib.suppress(OSError):
-            self._temp_increment().unlink()
+            temp.unlink()
             self._log.notice(
-                f"Removing the temp incr aof file {self._temp_increment().name} in "
-                "the background"
+                f"Removing the temp incr aof file {temp.name} in the background"
             )
 
     def kill_child(self) -> None:
@@ -660,10 +639,37 @@ class AppendOnly:
             elif self.state is State.ON:
                 self._check_growth()
         if self._fd >= 0:
-            if self.error:
+            if self._file.error:
                 self._file.flush()
             self._poll_sync()
+        self._poll_folder()
         return self.child is not None
+
+    def _poll_sync(self) -> None:
+        """Have an fsync begun when it is time; not with ``no``.
+
+        With ``always`` that is for what was written before that was set.
+        """
+        is_always = self._file.policy == SYNC_ALWAYS
+        if self._file.policy == SYNC_NO:
+            if self._sync.is_running:
+                self._sync.wait()
+                self._sync.forget()
+            return
+        if self._config["no-appendfsync-on-rewrite"] and self._other_child():
+            return
+        error = self.error
+        if self._sync.poll(self._fd, at_once=is_always):
+            self.is_scheduled = True  # what was dropped is written by a rewrite alone
+        if self.error != error:
+            self._refuse_writes()
+
+    def _poll_folder(self) -> None:
+        """Try again to have the names of files reach the disk, if that has failed."""
+        if self.files.is_synced or time.monotonic() < self._folder_retry_at:
+            return
+        self._folder_retry_at = time.monotonic() + _RETRY
+        self.files.remove_history()
 
     def _check_growth(self) -> None:
         """Rewrite if the files have grown so much."""
@@ -677,45 +683,6 @@ class AppendOnly:
             self._log.notice(f"Starting automatic rewriting of AOF on {growth}% growth")
             self.start()
 
-    def _poll_sync(self) -> None:
-        """Begin an fsync when it is time, take note of its end; not with ``no``."""
-        if self._sync is not None:
-            if not self._sync.done():
-                return
-            self._wait_sync()
-        if self._file.policy == SYNC_NO or self._file.synced == self._file.size:
-            return  # with "always", it is what was written before that was set
-        if self._file.policy == SYNC_EVERYSEC and time.monotonic() - self._sync_at < 1:
-            return
-        if self._config["no-appendfsync-on-rewrite"] and self._other_child():
-            return
-        if self._sync_pool is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._sync_pool = ThreadPoolExecutor(
-                1,
-                "fastredis-fsync",
-                initializer=self._server.affinity.apply,
-                initargs=("bio-cpulist",),
-            )
-        self._sync_at = time.monotonic()
-        self._sync_size = self._file.size
-        self._sync_offset = self._file.offset
-        self._sync = self._sync_pool.submit(os.fdatasync, self._fd)
-
-    def _wait_sync(self) -> None:
-        """Take note of how an fsync has ended."""
-        if self._sync is None:
-            return
-        error = self._sync.exception()
-        self._sync = None
-        if error is None:
-            self._file.synced = max(self._file.synced, self._sync_size)
-            self._file.note_synced(self._sync_offset)
-        elif time.monotonic() - self._logged_at >= _LOG_PERIOD:
-            self._logged_at = time.monotonic()
-            self._warn(f"Fsync of the AOF file failed: {error}")
-
     # --- Called by the file ------------------------------------------------------
 
     def write_failed(self, number: int, done: int, wanted: int) -> None:
@@ -723,37 +690,31 @@ class AppendOnly:
         if time.monotonic() - self._logged_at >= _LOG_PERIOD:
             self._logged_at = time.monotonic()
             if done:
-                self._warn(
+                self._log.warning(
                     "Short write while writing to the AOF file: "
                     f"(nwritten={done}, expected={wanted})"
                 )
             else:
-                self._warn(f"Error writing to the AOF file: {os.strerror(number)}")
+                self._log.warning(
+                    f"Error writing to the AOF file: {os.strerror(number)}"
+                )
         if self._file.policy == SYNC_ALWAYS:
-            self._warn(
+            self._log.warning(
                 "Can't recover from AOF write error when the AOF fsync policy is "
                 "'always'. Exiting..."
             )
             os._exit(1)
-        self._engine.set_aof_error(number)
+        self._refuse_writes()
 
     def write_recovered(self) -> None:
         """Log that writing works again."""
-        self._warn("AOF write error looks solved. The server can write again.")
-        self._engine.set_aof_error(0)
+        self._log.warning("AOF write error looks solved. The server can write again.")
+        self._refuse_writes()
 
     def fsync_failed(self, number: int) -> None:
         """End the server: what was written may not be on the disk."""
-        self._warn(
+        self._log.warning(
             "Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
             f"{os.strerror(number)}. Exiting..."
         )
         os._exit(1)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

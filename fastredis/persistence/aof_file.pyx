@@ -28,7 +28,7 @@ from fastredis.engine.propagate cimport (
 )
 from fastredis.engine.runtime cimport Engine
 from fastredis.engine.spikes cimport spike_add
-from libc.errno cimport EINTR, errno
+from libc.errno cimport EINTR, ENOSPC, errno
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memmove
 
@@ -56,7 +56,9 @@ SYNC_ALWAYS = FSYNC_ALWAYS
 # --- Write ------------------------------------------------------------------------
 
 
-cdef size_t _write_all(int fd, const char *buf, size_t nbytes) noexcept nogil:
+cdef size_t _write_all(
+    int fd, const char *buf, size_t nbytes, int *error_out
+) noexcept nogil:
     """Write until all is written or it fails; return how much was."""
     cdef size_t done = 0
     cdef ssize_t n
@@ -65,6 +67,7 @@ cdef size_t _write_all(int fd, const char *buf, size_t nbytes) noexcept nogil:
         if n < 0 and errno == EINTR:
             continue
         if n <= 0:
+            error_out[0] = errno if n else ENOSPC
             break
         done += n
     return done
@@ -76,47 +79,52 @@ cdef void _fail(server_t *srv, int number, size_t done, size_t wanted) noexcept 
         (<Engine><object>srv.runtime).server.aof_write_failed(number, done, wanted)
 
 
+cdef inline size_t _complete(const feed_t *f) noexcept nogil:
+    """The bytes of complete units: of one that is under way nothing is written."""
+    return f.unit_at if f.is_unit_open else f.len
+
+
 cdef void _on_write(server_t *srv) noexcept nogil:
     """Write what waits; see the module's text."""
     cdef aof_t *a = <aof_t *>srv.aof
     cdef feed_t *f = feed_of(srv)
+    cdef size_t wanted = _complete(f)
     cdef size_t done
     cdef uint64_t started = clock_mono_ns()
-    cdef int number
+    cdef int number = 0
+    if wanted == 0:
+        return
     if a.write_delay_us:
         usleep(a.write_delay_us)
-    done = _write_all(a.fd, f.buf, f.len)
-    if done < f.len:
-        number = errno
+    done = _write_all(a.fd, f.buf, wanted, &number)
+    if done < wanted:
         if done and ftruncate(a.fd, a.size) == 0:
             done = 0
         a.size += done
         if done:
-            # it could not be cut off: the rest is to follow it
-            f.len -= done
-            _shift(f, done)
+            _forget(srv, f, done)   # it could not be cut off: the rest is to follow it
         a.error = number
-        _fail(srv, number, done, f.len)
+        _fail(srv, number, done, wanted)
         return
     spike_add(srv, b"aof-write", (clock_mono_ns() - started) // 1000)
-    a.size += f.len
-    a.offset = srv.repl_offset
-    feed_clear(srv)
+    a.size += wanted
+    if wanted == f.len:
+        a.offset = srv.repl_offset
+    _forget(srv, f, wanted)
+    if a.policy == FSYNC_ALWAYS:
+        started = clock_mono_ns()
+        if aof_sync(a.fd) != 0:
+            number = errno
+            with gil:
+                (<Engine><object>srv.runtime).server.aof_fsync_failed(number)
+            return
+        spike_add(srv, b"aof-fsync-always", (clock_mono_ns() - started) // 1000)
+        a.synced = a.size
+        _note_synced(srv, a.offset)
     if a.error:
         a.error = 0
         with gil:
             (<Engine><object>srv.runtime).server.aof_write_recovered()
-    if a.policy != FSYNC_ALWAYS:
-        return
-    started = clock_mono_ns()
-    if aof_sync(a.fd) != 0:
-        number = errno
-        with gil:
-            (<Engine><object>srv.runtime).server.aof_fsync_failed(number)
-        return
-    spike_add(srv, b"aof-fsync-always", (clock_mono_ns() - started) // 1000)
-    a.synced = a.size
-    _note_synced(srv, a.offset)
 
 
 cdef void _note_synced(server_t *srv, int64_t offset) noexcept nogil:
@@ -125,8 +133,13 @@ cdef void _note_synced(server_t *srv, int64_t offset) noexcept nogil:
     blocking_poll(srv)
 
 
-cdef void _shift(feed_t *f, size_t done) noexcept nogil:
-    """Forget the first bytes of the buffer; f.len is what is left of it."""
+cdef void _forget(server_t *srv, feed_t *f, size_t done) noexcept nogil:
+    """Forget the first bytes of the buffer: they have been written."""
+    if done == f.len:
+        feed_clear(srv)
+        return
+    f.len -= done
+    f.unit_at -= min(done, f.unit_at)
     memmove(f.buf, f.buf + done, f.len)
 
 
@@ -179,6 +192,7 @@ cdef class AofFile:
         feed_stop(&self.engine.srv, FEED_AOF)
         self.engine.srv.aof = NULL
         self.state.fd = -1
+        self.state.error = 0
         blocking_poll(&self.engine.srv)
         return is_complete
 

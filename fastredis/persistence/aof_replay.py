@@ -3,7 +3,8 @@
 
 A file begins with an RDB preamble (``REDIS``, ``VALKEY``), or with requests. Only the
 last one may end within a request, as it does when the machine lost power: with
-``aof-load-truncated yes`` it is cut off there, and the log says so.
+``aof-load-truncated yes`` it is cut off there, and the log says so. Empty increments
+after it do not count.
 
 Texts of the log are those that tools and tests look for.
 """
@@ -53,14 +54,17 @@ class Replay:
         parts = list(manifest.parts())
         self._name = manifest.name
         total = 0
+        last = None  # increment that there is anything in
         for part in parts:
             try:
-                total += (self._folder / part.name).stat().st_size
+                size = (self._folder / part.name).stat().st_size
             except OSError as error:
                 self._fail(
                     "Fatal error: can't open the append log file "
                     f"{part.name} for reading: {os.strerror(error.errno or 0)}"
                 )
+            total += size
+            last = part if size and part is not manifest.base else last
         if total == 0:
             return
         started = time.monotonic()
@@ -73,7 +77,7 @@ class Replay:
             for part in parts:
                 begun = time.monotonic()
                 yield from self._load_file(
-                    part.name, progress, is_last=part is parts[-1]
+                    part.name, progress, is_last=part in (last, parts[-1])
                 )
                 seconds = time.monotonic() - begun
                 kind = "base" if part is manifest.base else "incr"

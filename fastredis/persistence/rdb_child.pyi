@@ -3,6 +3,9 @@ from typing import Any
 
 from fastredis.engine.runtime import Engine
 
+TEMP_RDB: str
+TEMP_AOF: str
+
 def start(
     engine: Engine,
     path: bytes,

@@ -10,6 +10,9 @@ r"""Saving in the background: a forked child writes what the parent had at that 
       |                                             '  _exit(0) or _exit(1)
       '-- waitpid, from the cron
 
+A child whose parent was killed comes to nothing: its file is of the past when another
+server has begun where the parent ended.
+
 Of the parent's threads the child has only the one that forked. So it runs no Python,
 takes no lock, and gives nothing to the lazy-free thread; it does not return from here.
 The descriptors it inherited are closed at once: a client that the parent hangs up on
@@ -132,9 +135,15 @@ cdef extern from *:
     void child_set_oom_score(int score) noexcept nogil
     uint64_t child_private_dirty() noexcept nogil
     int getpid() noexcept nogil
+    int getppid() noexcept nogil
+    int unlink(const char *path) noexcept nogil
     int dup2(int old, int new) noexcept nogil
     ssize_t write(int fd, const void *p, size_t n) noexcept nogil
     void _exit(int status) noexcept nogil
+
+# Names of the file that a child of some pid writes.
+TEMP_RDB = "temp-%d.rdb"
+TEMP_AOF = "temp-rewriteaof-bg-%d.aof"
 
 cdef struct report_t:
     int64_t is_last
@@ -149,6 +158,7 @@ cdef struct report_t:
 
 cdef struct child_t:
     rdb_save_t save
+    const char *temp_format     # the name of its file, by its pid
     const char *title           # or NULL
     int oom_score
     bint has_oom_score
@@ -183,8 +193,12 @@ cdef void _report(child_t *child, bint is_last) noexcept nogil:
 
 cdef void _progress(rdb_save_t *s) noexcept nogil:
     cdef child_t *child = <child_t *>s.ctx
-    if clock_mono_ns() >= child.next_ns:
-        _report(child, False)
+    if clock_mono_ns() < child.next_ns:
+        return
+    if getppid() != s.owner:
+        unlink(s.temp_path)
+        _exit(1)
+    _report(child, False)
 
 
 cdef void _run(child_t *child, int fd, const sigset_t *before) noexcept nogil:
@@ -199,7 +213,7 @@ cdef void _run(child_t *child, int fd, const sigset_t *before) noexcept nogil:
         proctitle_replace(child.title, strlen(child.title))
     if child.has_oom_score:
         child_set_oom_score(child.oom_score)
-    snprintf(temp_path, sizeof(temp_path), b"temp-%d.rdb", getpid())
+    snprintf(temp_path, sizeof(temp_path), child.temp_format, getpid())
     child.save.progress = _progress
     child.save.ctx = child
     child.next_ns = clock_mono_ns() + REPORT_EVERY_NS
@@ -214,6 +228,7 @@ def start(
 ):
     """Fork a child that writes all databases to a file in the working directory.
 
+    path: what the file is called in the end; empty: TEMP_AOF with the child's pid.
     options: as for rdb_save.save. title: of the child. oom_score: the kernel's score
     for it, None: the parent's.
     Return (pid, descriptor that its reports come from, us that fork took).
@@ -223,8 +238,12 @@ def start(
     cdef sigset_t before
     cdef uint64_t started
     cdef int pid, fd, error
+    cdef bytes temp_format
     memset(&child, 0, sizeof(child))
     rdb_save_init(&child.save, &engine.srv, path, options)
+    child.save.owner = getpid()
+    temp_format = (TEMP_RDB if path else TEMP_AOF).encode()
+    child.temp_format = temp_format
     child.title = NULL
     if title is not None:
         child.title = title

@@ -18,7 +18,8 @@ cdef struct rdb_save_t:
     rdb_out_t out               # first, so that what drains it finds the rest
     # --- what to do, filled in by the caller
     const server_t *srv
-    char[SAVE_PATH_MAX] path
+    char[SAVE_PATH_MAX] path    # empty: the file keeps its temporary name
+    int owner                   # process whose file it is, if this is a child; or 0
     bint is_compressing
     bint has_checksum
     bint is_synced_early        # have the disk work while the rest is written

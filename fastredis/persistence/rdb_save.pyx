@@ -65,7 +65,7 @@ from fastredis.persistence.rdb_io cimport (
     rdb_put_string,
 )
 from fastredis.persistence.rdb_stream cimport RDB_VERSION, rdb_stream_version
-from libc.errno cimport EINTR, ENAMETOOLONG, ENOMEM, errno
+from libc.errno cimport EINTR, ENAMETOOLONG, ENOMEM, ENOSPC, ESRCH, errno
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
 
@@ -95,6 +95,7 @@ cdef extern from *:
     #ifndef _GNU_SOURCE
     #define _GNU_SOURCE
     #endif
+    #include <errno.h>
     #include <fcntl.h>
     #include <stdio.h>
     #include <unistd.h>
@@ -142,12 +143,17 @@ cdef extern from *:
         return fsync(fd);
     #endif
     }
-    /* The file's name must not be lost, either. What cannot be synced is left. */
-    static void save_sync_dir(void) {
+    /* The file's name must not be lost, either, where folders can be synced. */
+    static int save_sync_dir(void) {
         int fd = open(".", O_RDONLY | O_CLOEXEC);
-        if (fd < 0) return;
-        (void)fsync(fd);
+        int result, saved;
+        if (fd < 0) return 0;
+        result = fsync(fd);
+        saved = errno;
         close(fd);
+        errno = saved;
+        return result == 0 || saved == EINVAL || saved == EBADF || saved == ENOTSUP
+            ? 0 : -1;
     }
     """
     bint save_may_be_int(const char *s, size_t n) noexcept nogil
@@ -155,7 +161,8 @@ cdef extern from *:
     int save_open(const char *path, int mode) noexcept nogil
     void save_sync_range(int fd, int64_t start, int64_t nbytes) noexcept nogil
     int save_sync(int fd) noexcept nogil
-    void save_sync_dir() noexcept nogil
+    int save_sync_dir() noexcept nogil
+    int getppid() noexcept nogil
     ssize_t write(int fd, const void *p, size_t n) noexcept nogil
     int close(int fd) noexcept nogil
     int unlink(const char *path) noexcept nogil
@@ -188,11 +195,11 @@ cdef void _drain(rdb_out_t *out, const void *data, size_t nbytes) noexcept nogil
     s.nbytes += nbytes
     while nbytes:
         n = write(s.fd, p, min(nbytes, <size_t>WRITE_NBYTES))
-        if n >= 0:
+        if n > 0:
             p += n
             nbytes -= n
-        elif errno != EINTR:
-            _fail(s, SAVE_WRITE, errno)
+        elif n == 0 or errno != EINTR:
+            _fail(s, SAVE_WRITE, errno if n < 0 else ENOSPC)
             return
     if s.is_synced_early and s.nbytes - s.synced >= SYNC_NBYTES:
         save_sync_range(s.fd, s.synced, s.nbytes - s.synced)
@@ -407,12 +414,16 @@ cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     rdb_out_free(&s.out)
     if close(s.fd) != 0:
         _fail(s, SAVE_WRITE, errno)
-    if s.step == SAVE_DONE and rename(temp_path, s.path) != 0:
+    if s.step == SAVE_DONE and s.owner and getppid() != s.owner:
+        _fail(s, SAVE_RENAME, ESRCH)    # nobody has asked for it any more
+    if s.step == SAVE_DONE and s.path[0] and rename(temp_path, s.path) != 0:
         _fail(s, SAVE_RENAME, errno)
     if s.step != SAVE_DONE:
         unlink(temp_path)
         return False
-    save_sync_dir()
+    if s.path[0] and save_sync_dir() != 0:
+        _fail(s, SAVE_RENAME, errno)
+        return False
     return True
 
 
@@ -441,6 +452,7 @@ cdef int rdb_save_init(
     functions = options["functions"]
     s.functions = functions
     s.functions_nbytes = len(functions)
+    s.owner = 0
     s.progress = NULL
     s.ctx = NULL
     return 0

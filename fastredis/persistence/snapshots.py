@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastredis.admin.log import NOTICE, WARNING
@@ -40,8 +41,11 @@ class LoadFailed(Exception):
 class Child:
     """A process that saves."""
 
-    def __init__(self, pid: int, reports: int, dirty: int, total: int) -> None:
+    def __init__(
+        self, pid: int, reports: int, dirty: int, total: int, temp: Path
+    ) -> None:
         self.pid = pid
+        self.temp = temp  # the file that it writes
         self.reports = reports  # descriptor of the pipe
         self.dirty = dirty  # count of changes when it was forked
         self.total = total  # keys to be saved
@@ -77,11 +81,16 @@ class Child:
 
     def end(self) -> None:
         """Have it end, and wait for that; nothing of it stays."""
-        self.kill()
+        os.kill(self.pid, signal.SIGKILL)  # even if it is stopped
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
         os.close(self.reports)
-        _remove_temp(self.pid)
+        self.remove_temp()
+
+    def remove_temp(self) -> None:
+        """Remove what it has left if it was killed."""
+        with suppress(OSError):
+            self.temp.unlink()
 
 
 class Snapshots:
@@ -222,7 +231,8 @@ class Snapshots:
         self._server.affinity.apply("bgsave-cpulist", pid)
         self.forks += 1
         total = sum(row[1] for row in self._engine.keyspace())
-        self.child = Child(pid, reports, dirty, total)
+        temp = Path(rdb_child.TEMP_RDB % pid)
+        self.child = Child(pid, reports, dirty, total, temp)
         self._log.notice(f"Background saving started by pid {pid}")
         return True
 
@@ -295,7 +305,7 @@ class Snapshots:
             self.is_last_good = False
         else:
             self._log.warning(f"Background saving terminated by signal {-code}")
-            _remove_temp(child.pid)
+            child.remove_temp()
             if -code != signal.SIGUSR1:  # with that it was told to end
                 self.is_last_good = False
         self._refuse_writes()
@@ -492,9 +502,3 @@ _REASONS: Final = {
     "checksum": "RDB CRC error: {0}",
     "refused": "The RDB file holds {0}",
 }
-
-
-def _remove_temp(pid: int) -> None:
-    """Remove what a child that was killed has left."""
-    with suppress(OSError):
-        os.unlink(f"temp-{pid}.rdb")
