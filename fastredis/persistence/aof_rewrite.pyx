@@ -308,7 +308,7 @@ cdef bint _can_be_made(const stream_t *s) noexcept nogil:
 cdef void _put_dump(rdb_out_t *out, const obj_t *o, int64_t now_ms) noexcept nogil:
     """Put a key out as its payload."""
     cdef rdb_out_t dump
-    rdb_out_init(&dump, out.is_compressing)
+    rdb_out_init(&dump, out.is_compressing, out.version)
     if rdb_dump(&dump, o, now_ms) == C_OK:
         _begin(out, 4, b"RESTORE", o)
         _put_text(out, b"0")
