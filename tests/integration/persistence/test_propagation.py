@@ -203,8 +203,8 @@ def test_form(
     assert recorder.written() == expected
 
 
-# What comes of reading for a group: the group is g, c and d are consumers. Three entries
-# are there, of which c has the first.
+# What comes of reading for a group: the group is g, c and d are consumers. There are
+# three entries, of which c has the first.
 CLAIMED = "FORCE JUSTID LASTID"
 GROUP_CASES: list[tuple[str, list[str]]] = [
     (
@@ -318,7 +318,9 @@ def test_who_waits_is_written_behind_what_serves_it(recorder: Recorder) -> None:
         client.execute_command("XGROUP", "CREATE", "x", "g", "$", "MKSTREAM")
         with redis.Redis(port=server.port) as waiter:
             connection = waiter.connection_pool.get_connection()
-            connection.send_command(*"XREADGROUP GROUP g c BLOCK 0 STREAMS x >".split())
+            connection.send_command(
+                "XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "x", ">"
+            )
             wait_until(is_waiting)
             assert recorder.written() == [
                 "SELECT 0",
