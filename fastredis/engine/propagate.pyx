@@ -24,7 +24,13 @@ Cost: O(bytes) for each change. Threads: the thread that executes commands.
 """
 from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
 from fastredis.core.num cimport num_format_i64, num_format_u64
-from fastredis.engine.client cimport CMD_TOUCHES_ARBITRARY_KEYS, FEED_REPLICAS
+from fastredis.engine.client cimport (
+    CMD_MAY_REPLICATE,
+    CMD_TOUCHES_ARBITRARY_KEYS,
+    CMD_WRITE,
+    FEED_REPLICAS,
+)
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memmove, strlen
 
 cdef enum:
@@ -219,12 +225,15 @@ cdef void feed_call(client_t *c) noexcept nogil:
     cdef bint is_outer = not f.is_unit_open
     cdef bint was_replaced = f.is_replaced
     cdef bint was_forced = f.is_forced
+    cdef uint32_t flags = c.cmd.flags
     if is_outer:
         feed_begin_unit(srv)
         f.is_unwrapped = (c.cmd.flags & CMD_TOUCHES_ARBITRARY_KEYS) != 0
     f.is_replaced = f.is_forced = False
     c.cmd.fn(c)
-    if (srv.dirty != dirty or f.is_forced) and not f.is_replaced and srv.feeds:
+    # what else changes something, as DEBUG RELOAD, is not to be done once more
+    if (srv.dirty != dirty or f.is_forced) and not f.is_replaced and srv.feeds \
+            and flags & (CMD_WRITE | CMD_MAY_REPLICATE):
         _begin(srv, c.db.id, c.argc)
         feed_args(c, 0, c.argc)
     # what a command executes stands for it: EXEC, commands written in Python
