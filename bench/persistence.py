@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Saving and loading: ``python bench/persistence.py``.
 
-Each server gets the same strings. Then, the servers in turn and round after round:
-SAVE, BGSAVE, and a start that loads the file which the server itself wrote. Printed are
-the medians of the wall time and of the CPU time that the kernel counted, and their
-ratio to the better of the other servers.
+Each server gets the same values: strings, or with --data collections, of which one in a
+hundred has a thousand elements, and the others ten. Then, the servers in turn and round
+after round: SAVE, BGSAVE, and a start that loads the file which the server itself
+wrote. Printed are the medians of the wall time and of the CPU time that the kernel
+counted, and their ratio to the better of the other servers.
 
 CPU of SAVE is the server's, of BGSAVE the child's and what the fork cost the server; of
 a start, what it took beyond a start without a file. The wall time of a start is what
@@ -44,6 +45,10 @@ CLIENT_CPU: Final = [1]
 BATCH: Final = 1000
 BGSAVE_TIMEOUT_S: Final = 300.0
 LOADED: Final = re.compile(r"DB loaded from \w+: ([0-9.]+) seconds")
+KINDS: Final = ("hash", "list", "set", "zset", "stream")
+SMALL: Final = 10  # elements,
+LARGE: Final = 1000  # of one collection in
+LARGE_EVERY: Final = 100
 NOISE: Final = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Figures = dict[str, list[float]]
@@ -60,6 +65,39 @@ def value_of(n: int, nbytes: int) -> bytes:
     start = n * 7 % len(NOISE)
     text = b"v%d:" % n + (NOISE[start:] + NOISE[:start]) * (nbytes // len(NOISE) + 1)
     return text[:nbytes]
+
+
+def collection(kind: str, n: int, size: int, nbytes: int) -> tuple[str | bytes, ...]:
+    """Return the command that makes a collection, or adds an entry to a stream."""
+    items = [value_of(n + i, nbytes) for i in range(size)]
+    key = f"{kind}:{n:012d}"
+    if kind == "list":
+        return ("RPUSH", key, *items)
+    if kind == "set":
+        return ("SADD", key, *items)
+    if kind == "zset":
+        scored = ((str((n + i) * 7 % 1000 / 4), item) for i, item in enumerate(items))
+        return ("ZADD", key, *(word for pair in scored for word in pair))
+    named = ((f"field:{i}", item) for i, item in enumerate(items))
+    return ("HSET", key, *(word for pair in named for word in pair))
+
+
+def store_collections(port: int, kinds: Sequence[str], keys: int, nbytes: int) -> None:
+    """Store collections of these kinds in turn."""
+    client = connect(port)
+    for first in range(0, keys, BATCH):
+        pipe = client.pipeline(transaction=False)
+        for n in range(first, min(first + BATCH, keys)):
+            kind = kinds[n % len(kinds)]
+            size = LARGE if n // len(kinds) % LARGE_EVERY == 0 else SMALL
+            if kind != "stream":
+                pipe.execute_command(*collection(kind, n, size, nbytes))
+                continue
+            for i in range(size):
+                words = (f"{i + 1}-1", "sensor", n, "value", value_of(n + i, nbytes))
+                pipe.execute_command("XADD", f"stream:{n:012d}", *words)
+        pipe.execute()
+    client.close()
 
 
 def store(port: int, keys: int, nbytes: int, share_with_ttl: float) -> None:
@@ -138,12 +176,16 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = options.add_argument
     add("--servers", nargs="+", default=["fastredis", "redis", "valkey"])
-    add("--keys", type=int, default=1_000_000)
+    add("--data", choices=("string", *KINDS, "mixed"), default="string")
+    add("--keys", type=int, default=None, help="default: 1000000, collections 50000")
     add("--value", type=int, default=16, metavar="BYTES", help="of each value")
     add("--ttl", type=float, default=0.0, metavar="SHARE", help="of keys that expire")
     add("--rounds", type=int, default=5)
     add("--dir", default=None, help="where the files are written")
     given = options.parse_args()
+    if given.keys is None:
+        given.keys = 1_000_000 if given.data == "string" else 50_000
+    kinds = KINDS if given.data == "mixed" else (given.data,)
     specs = [resolve(word) for word in given.servers]
     results: dict[str, Figures] = {spec.name: defaultdict(list) for spec in specs}
     with tempfile.TemporaryDirectory(prefix="bench-rdb-", dir=given.dir) as top:
@@ -156,7 +198,10 @@ def main() -> int:
                 spec_in(spec, folders[spec.name] / "data"), SERVER_CPU
             ) as server:
                 with proc.pinned(CLIENT_CPU):
-                    store(server.port, given.keys, given.value, given.ttl)
+                    if given.data == "string":
+                        store(server.port, given.keys, given.value, given.ttl)
+                    else:
+                        store_collections(server.port, kinds, given.keys, given.value)
                 server.ask("SAVE")
                 print(f"{spec.name}: {server.describe()['version']}")
         for _ in range(given.rounds):

@@ -235,7 +235,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     text("server-cpulist", "", IMMUTABLE | BUILT, "server_cpulist", check="cpus"),
     text("bio-cpulist", "", IMMUTABLE | BUILT, "bio_cpulist", check="cpus"),
     text(
-        "aof-rewrite-cpulist", "", IMMUTABLE | BUILT, "aof_rewrite_cpulist", check="cpus"
+        "aof-rewrite-cpulist", "", IMMUTABLE | BUILT, "aof_rewrite_cpulist",
+        check="cpus",
     ),
     text("bgsave-cpulist", "", IMMUTABLE | BUILT, "bgsave_cpulist", check="cpus"),
     special("oom-score-adj", "oom", "no", BUILT),
