@@ -28,7 +28,8 @@ unless rdb-version says 10, for streams (21).
 
 What is read may come from anywhere. A value is built up member by member with the
 functions that commands use, so that no structure from outside is taken for one's own: a
-listpack, ziplist or intset is only walked, after it was checked. A length costs memory
+listpack, ziplist or intset is only walked, after it was checked; or, if it is entry by
+entry what would be made here, taken over (rdb_listpack.pyx). A length costs memory
 only as far as bytes follow. Members must be unique, and no collection empty.
 
 Cost: O(bytes), for sorted sets O(n log n). Threads: main thread only.
@@ -40,6 +41,7 @@ from fastredis.core.crc64 cimport crc64
 from fastredis.core.mem cimport zfree
 from fastredis.core.num cimport num_parse_double, num_parse_i64
 from fastredis.core.status cimport C_ERR, C_OK, fr_assert
+from fastredis.datatypes.hash_fields cimport hf_new
 from fastredis.datatypes.t_hash cimport (
     HASH_TIME_MAX,
     hash_len,
@@ -107,6 +109,7 @@ from fastredis.keyspace.obj cimport (
     OBJ_ENC_INT,
     OBJ_ENC_INTSET,
     OBJ_ENC_LISTPACK,
+    OBJ_ENC_TABLE,
     OBJ_HASH,
     OBJ_LIST,
     OBJ_LRU_MAX,
@@ -145,6 +148,11 @@ from fastredis.persistence.rdb_io cimport (
     rdb_put_type,
     rdb_text_free,
     rdb_text_t,
+)
+from fastredis.persistence.rdb_listpack cimport (
+    rdblp_is_hash,
+    rdblp_is_zset,
+    rdblp_take,
 )
 from fastredis.persistence.rdb_stream cimport (
     RDB_TYPE_STREAM,
@@ -642,6 +650,10 @@ cdef rdb_read_t _get_zset(
         source = FROM_ZIPLIST
     if _elements_open(&e, source, src) != C_OK:
         return RDB_READ_BAD
+    if source == FROM_LISTPACK and rdblp_is_zset(&e.blob, &limits):
+        o_out[0] = obj_new_pointer(
+            b"", 0, OBJ_ZSET, OBJ_ENC_LISTPACK, rdblp_take(&e.blob), OBJ_NO_EXPIRE)
+        return RDB_READ_OK
     n = e.len if source == FROM_STRINGS else e.len / 2
     z = zset_new(&limits, n, 0)
     while is_good and _elements_more(&e):
@@ -755,8 +767,17 @@ cdef rdb_read_t _get_hash(
         source = FROM_ZIPMAP
     if _elements_open(&e, source, src) != C_OK:
         return RDB_READ_BAD
-    o = obj_new_pointer(
-        b"", 0, OBJ_HASH, OBJ_ENC_LISTPACK, lp_new(0), OBJ_NO_EXPIRE)
+    if type == TYPE_HASH_LISTPACK and rdblp_is_hash(&e.blob, &srv.hash_limits):
+        o_out[0] = obj_new_pointer(
+            b"", 0, OBJ_HASH, OBJ_ENC_LISTPACK, rdblp_take(&e.blob), OBJ_NO_EXPIRE)
+        return RDB_READ_OK
+    if source == FROM_STRINGS and e.len > srv.hash_limits.max_entries:
+        # at once what it would become: a search of a growing listpack is slow
+        o = obj_new_pointer(
+            b"", 0, OBJ_HASH, OBJ_ENC_TABLE, hf_new(), OBJ_NO_EXPIRE)
+    else:
+        o = obj_new_pointer(
+            b"", 0, OBJ_HASH, OBJ_ENC_LISTPACK, lp_new(0), OBJ_NO_EXPIRE)
     while _elements_more(&e):
         found = _get_field(o, &e, type, src, first_ms, srv, now_ms)
         if found != 1:
