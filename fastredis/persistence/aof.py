@@ -93,7 +93,8 @@ class AppendOnly:
         self.last_cow = 0
         self.rewrites = 0
         self.failures = 0  # rewrites that failed, one after the other
-        self._retry_at = 0.0
+        self._retry_at = 0.0  # 0: no retry has been put off
+        self._retry_minutes = 0
         self._folder_retry_at = 0.0
         self._is_rdb = False  # the base that the child writes
         self._is_loaded = False  # load() came to its end
@@ -547,13 +548,26 @@ class AppendOnly:
     def _note_failure(self) -> None:
         self.is_last_good = False
         self.failures += 1
-        if self.failures >= _FAILURES_MAX:
-            minutes = min(1 << (self.failures - _FAILURES_MAX), _DELAY_MAX)
-            self._retry_at = time.monotonic() + 60 * minutes
-            self._log.warning(
-                "Background AOF rewrite has repeatedly failed and triggered the limit, "
-                f"will retry in {minutes} minutes"
-            )
+
+    def _is_limited(self) -> bool:
+        """Return whether it is too early to try again after so many failures."""
+        if self.failures < _FAILURES_MAX:
+            self._retry_at = 0.0
+            self._retry_minutes = 0
+            return False
+        now = time.monotonic()
+        if self._retry_at:
+            if now < self._retry_at:
+                return True
+            self._retry_at = 0.0
+            return False
+        self._retry_minutes = min(2 * self._retry_minutes or 1, _DELAY_MAX)
+        self._retry_at = now + 60 * self._retry_minutes
+        self._log.warning(
+            "Background AOF rewrite has repeatedly failed and triggered the limit, "
+            f"will retry in {self._retry_minutes} minutes"
+        )
+        return True
 
     def _poll_child(self, child: Child) -> None:
         """Take note of how a child has ended, if it has."""
@@ -634,8 +648,9 @@ class AppendOnly:
         if self.child is not None:
             self._poll_child(self.child)
         if not self._other_child():
-            if self.is_scheduled and time.monotonic() >= self._retry_at:
-                self.start()
+            if self.is_scheduled:
+                if not self._is_limited():
+                    self.start()
             elif self.state is State.ON:
                 self._check_growth()
         if self._fd >= 0:
@@ -676,10 +691,8 @@ class AppendOnly:
         percentage = self._config["auto-aof-rewrite-percentage"]
         if not percentage or self.size <= self._config["auto-aof-rewrite-min-size"]:
             return
-        if time.monotonic() < self._retry_at:
-            return
         growth = self.size * 100 // max(self.base_size, 1) - 100
-        if growth >= percentage:
+        if growth >= percentage and not self._is_limited():
             self._log.notice(f"Starting automatic rewriting of AOF on {growth}% growth")
             self.start()
 
