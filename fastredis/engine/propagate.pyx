@@ -93,7 +93,7 @@ cdef bint _is_as_sent(const client_t *c) noexcept nogil:
     """Return whether the arguments stand in the client's request as in the file.
 
     That is so for requests from a connection, which are in the buffer that was read,
-    unless they are inline or lengths have zeros in front.
+    unless they are inline.
     """
     cdef const argv_t *argv = &c.srv.argv
     cdef const char *end
