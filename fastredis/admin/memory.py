@@ -41,9 +41,7 @@ class Figures(NamedTuple):
     def overhead(self) -> int:
         """What is not the data set."""
         tables = sum(table + wheel for table, wheel in self.tables.values())
-        return (
-            self.startup + self.clients + self.replicas + self.aof_buffer + tables
-        )
+        return self.startup + self.clients + self.replicas + self.aof_buffer + tables
 
     @property
     def dataset(self) -> int:

@@ -163,9 +163,7 @@ class Manifest:
         if words is None or len(words) < 6 or len(words) % 2:
             raise ManifestError("Invalid AOF manifest file format")
         # words that a later version has added are left alone
-        pairs = {
-            words[i].lower(): words[i + 1] for i in range(len(words) - 2, -1, -2)
-        }
+        pairs = {words[i].lower(): words[i + 1] for i in range(len(words) - 2, -1, -2)}
         try:
             name = decode(pairs[b"file"])
             seq = int(pairs[b"seq"])

@@ -28,6 +28,7 @@ from support.grammar import Step, commands
 
 # Not executed: they are about the server, or what they do is not written down.
 LEFT_OUT = {b"SHUTDOWN", b"DEBUG", b"CLIENT", b"MULTI", b"EXEC", b"WATCH", b"DISCARD"}
+LEFT_OUT |= {b"SAVE", b"BGSAVE", b"BGREWRITEAOF"}
 PAUSE = b"PAUSE"  # not a command: some ms go by
 
 # Of a stream: what no request tells, or depends on how it is stored.

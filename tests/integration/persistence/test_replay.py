@@ -25,14 +25,21 @@ from fastredis.resp.values import ReplyError
 from support.grammar import Relative, Step
 from support.traffic import GRAMMARS, LEFT_OUT, PAUSE, dataset_state
 
+ATTEMPTS = 5  # what expires between two looks makes them differ
+OPTIONS: dict[str, Any] = {
+    "logfile": os.devnull,
+    "save": "",
+    "enable-debug-command": "yes",
+}
+
 
 class Pair:
     """A server that writes its changes to a file, and one that replays them."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "changes.aof"
-        self.writer = fastredis.Server(logfile=os.devnull, enable_debug_command="yes")
-        self.reader = fastredis.Server(logfile=os.devnull, enable_debug_command="yes")
+        self.writer = fastredis.Server(**OPTIONS)
+        self.reader = fastredis.Server(**OPTIONS)
         self.descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self.file = AofFile(self.writer.engine)
         self.file.start(self.descriptor, 0)
