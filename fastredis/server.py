@@ -46,6 +46,7 @@ from fastredis.net.listener import ListenError
 from fastredis.net.listeners import Listeners
 from fastredis.persistence.aof import AppendOnly
 from fastredis.persistence.snapshots import LoadFailed, Snapshots
+from fastredis.replication.replication import Replication
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -88,6 +89,7 @@ HANDLER_MODULES: Final = (
     "fastredis.commands.cmd_zset",
     "fastredis.persistence.cmd_dump",
     "fastredis.persistence.cmd_waitaof",
+    "fastredis.replication.wait",
 )
 # Modules of the handlers in Python, imported when one of them is first called.
 PYTHON_MODULES: Final = (
@@ -106,6 +108,7 @@ PYTHON_MODULES: Final = (
     "fastredis.persistence.migrate",
     "fastredis.persistence.save_commands",
     "fastredis.admin.stream_help",
+    "fastredis.replication.commands",
 )
 
 # Directives that C code reads, handed to Engine.set_option as they are.
@@ -201,13 +204,13 @@ class Server:
         self.specs: dict[str, Command] = {}
         self.started_at = time.time()
         self.run_id = os.urandom(20).hex()
-        self.replid = os.urandom(20).hex()  # of the history of the data set
         self.exit_code = 0
         self.affinity = process.Affinity(config, self.log)
         self.snapshots = Snapshots(self)
         self.supervisor = ""  # systemd, upstart; empty: none that we know of
         self.aof = AppendOnly(self)
         self._links: Links | None = None
+        self.replication = Replication(self)
         self._load_commands()
         self._follow_config()
         self._listeners: Listeners | None = None
@@ -513,6 +516,8 @@ class Server:
                     return True
         except LoadFailed:
             return False
+        if not has_aof:
+            self.replication.restore(self.snapshots.loaded_aux)
         return self.aof.settle()
 
     def _serve_flushed(self, fd: int) -> None:
@@ -554,6 +559,8 @@ class Server:
         end_round(self.engine)
         delay = min(_CRON_IDLE, 1 / self.config["hz"])
         if not self.is_cron_paused and self.snapshots.poll() | self.aof.poll():
+            delay = min(delay, _CRON_CHILD)
+        if not self.is_cron_paused and self.replication.poll():
             delay = min(delay, _CRON_CHILD)
         if more:
             delay = _CRON_BUSY
@@ -717,6 +724,12 @@ class Server:
     def flushed_all(self) -> None:
         """See to the file with the data after FLUSHALL."""
         self.snapshots.flushed_all()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; only while the server runs."""
+        assert self._loop is not None
+        return self._loop
 
     def fail_loading(self) -> None:
         """End the process, which owns no complete data set; it is not saved."""

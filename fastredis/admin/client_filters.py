@@ -29,6 +29,7 @@ _I64_MAX: Final = 2**63 - 1
 # The words of TYPE; slave and master are what replica and primary were called.
 _TYPES: Final = frozenset((b"normal", b"master", b"primary", b"slave", b"replica",
                            b"pubsub"))  # fmt: skip
+_TYPE_OF: Final = {b"primary": "master", b"slave": "replica"}
 # The letters that CLIENT LIST may show.
 _FLAGS: Final = frozenset("bcdeirtuxABEIMNOPRSTU")
 _CAPABILITIES: Final = frozenset("r")
@@ -123,14 +124,22 @@ def _test_of(server: Any, name: bytes, value: bytes) -> Test:
     return (lambda info: not test(info)) if is_not else test
 
 
-def _test_of_type(server: Any, name: bytes, value: bytes) -> Test:
+def _test_of_type(server: Any, _name: bytes, value: bytes) -> Test:
     kind = value.lower()
     if kind not in _TYPES:
         text = value[:128].decode("utf-8", "surrogateescape")
         raise ReplyError(f"ERR Unknown client type '{text}'")
-    if kind == b"pubsub":
-        return lambda info: bool(info["is_pubsub"])
-    return lambda info: kind == b"normal" and not info["is_pubsub"]
+    name = _TYPE_OF.get(kind, kind.decode())
+    return lambda info: type_of(info) == name
+
+
+def type_of(info: Info) -> str:
+    """Return what a connection counts as."""
+    if info["is_primary"]:
+        return "master"
+    if info["is_replica"]:
+        return "replica"
+    return "pubsub" if info["is_pubsub"] else "normal"
 
 
 def _test_of_user(server: Any, name: bytes, value: bytes) -> Test:
@@ -187,6 +196,8 @@ def flags_of(info: Info) -> str:
     """Return the letters that CLIENT LIST shows for the state of a connection."""
     return (
         ("O" if info["is_monitor"] else "")
+        + ("S" if info["is_replica"] else "")
+        + ("M" if info["is_primary"] else "")
         + ("P" if info["is_pubsub"] else "")
         + ("x" if info["is_multi"] else "")
         + ("b" if info["is_blocked"] else "")

@@ -443,7 +443,7 @@ def _client_eviction(ctx: Any) -> Verbatim:
 
 def _change_repl_id(ctx: Any) -> SimpleString:
     """Give the data set's history another name, as if it were another's."""
-    ctx.server.replid = os.urandom(20).hex()
+    ctx.server.replication.history.renew()
     ctx.server.log.warning("The replication id was changed by DEBUG CHANGE-REPL-ID")
     return OK
 

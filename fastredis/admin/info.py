@@ -251,8 +251,8 @@ def _memory(server: Any) -> Iterator[Field]:
         yield "mem_fragmentation_ratio", _ratio(f.resident, f.used)
         yield "mem_fragmentation_bytes", f.resident - f.used
     yield "mem_not_counted_for_evict", 0
-    yield "mem_replication_backlog", 0
-    yield "mem_total_replication_buffers", 0
+    yield "mem_replication_backlog", f.backlog
+    yield "mem_total_replication_buffers", f.backlog + f.replicas
     yield "mem_replica_full_sync_buffer", 0
     yield "mem_clients_slaves", f.replicas
     yield "mem_clients_normal", f.clients
@@ -365,15 +365,16 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "total_net_input_bytes", stats["net_in"]
     yield "total_net_output_bytes", stats["net_out"]
     yield "total_net_repl_input_bytes", 0
-    yield "total_net_repl_output_bytes", 0
+    primary = server.replication.primary
+    yield "total_net_repl_output_bytes", primary.backlog.net_out
     yield "instantaneous_input_kbps", f"{bytes_in / _KB:.2f}"
     yield "instantaneous_output_kbps", f"{bytes_out / _KB:.2f}"
     yield "instantaneous_input_repl_kbps", "0.00"
     yield "instantaneous_output_repl_kbps", "0.00"
     yield "rejected_connections", stats["rejected_connections"]
-    yield "sync_full", 0
-    yield "sync_partial_ok", 0
-    yield "sync_partial_err", 0
+    yield "sync_full", primary.full_syncs
+    yield "sync_partial_ok", primary.partial_syncs
+    yield "sync_partial_err", primary.refused_partial_syncs
     yield "expired_subkeys", stats["expired_fields"]
     yield "expired_keys", stats["expired_keys"]
     # keys are deleted when their time comes: none is known to be left
@@ -440,17 +441,32 @@ def _stats(server: Any) -> Iterator[Field]:
 
 
 def _replication(server: Any) -> Iterator[Field]:
+    history = server.replication.history
+    primary = server.replication.primary
+    backlog = primary.backlog
     yield "role", "master"
-    yield "connected_slaves", 0
+    rows = primary.rows()
+    yield "connected_slaves", len(rows)
+    config = server.config
+    if config["min-replicas-to-write"] and config["min-replicas-max-lag"]:
+        yield "min_slaves_good_slaves", primary.good_replicas
+    for i, row in enumerate(rows):
+        yield (
+            f"slave{i}",
+            f"ip={row['ip']},port={row['port']},state={row['state']},"
+            f"offset={row['offset']},lag={row['lag']},type=replica",
+        )
     yield "master_failover_state", "no-failover"
-    yield "master_replid", server.replid
-    yield "master_replid2", "0" * 40
-    yield "master_repl_offset", server.engine.repl_offset
-    yield "second_repl_offset", -1
-    yield "repl_backlog_active", 0
+    yield "master_replid", history.replid
+    yield "master_replid2", history.replid2
+    yield "master_repl_offset", history.offset
+    yield "second_repl_offset", history.second_offset
+    is_active = backlog.is_active
+    yield "repl_backlog_active", int(is_active)
     yield "repl_backlog_size", server.config["repl-backlog-size"]
-    yield "repl_backlog_first_byte_offset", 0
-    yield "repl_backlog_histlen", 0
+    first = backlog.start_offset
+    yield "repl_backlog_first_byte_offset", first + 1 if is_active else 0
+    yield "repl_backlog_histlen", history.offset - first if is_active else 0
 
 
 def _cpu(server: Any) -> Iterator[Field]:

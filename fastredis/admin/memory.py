@@ -31,7 +31,8 @@ class Figures(NamedTuple):
     startup: int
     resident: int  # 0: not known
     clients: int
-    replicas: int
+    backlog: int  # what is kept of the stream of changes,
+    replicas: int  # and beyond that since a replica has not got it
     aof_buffer: int
     tables: dict[int, tuple[int, int]]  # by database: hash table, timing wheel
     buckets: int  # of the hash tables
@@ -41,7 +42,14 @@ class Figures(NamedTuple):
     def overhead(self) -> int:
         """What is not the data set."""
         tables = sum(table + wheel for table, wheel in self.tables.values())
-        return self.startup + self.clients + self.replicas + self.aof_buffer + tables
+        return (
+            self.startup
+            + self.clients
+            + self.backlog
+            + self.replicas
+            + self.aof_buffer
+            + tables
+        )
 
     @property
     def dataset(self) -> int:
@@ -61,13 +69,16 @@ def figures(server: Any) -> Figures:
     clients, _, _ = engine.buffers()
     rows = engine.keyspace()
     tables = {row[0]: engine.table_info(row[0]) for row in rows}
+    stream = server.replication.primary.backlog.nbytes
+    kept = server.config["repl-backlog-size"]
     return Figures(
         used=stats["used_memory"],
         peak=stats["peak_memory"],
         startup=engine.startup_memory,
         resident=resident(),
         clients=clients,
-        replicas=0,
+        backlog=min(stream, kept),
+        replicas=max(0, stream - kept),
         aof_buffer=server.aof.waiting_bytes,
         tables={db: (t["nbytes"], t["wheel_nbytes"]) for db, t in tables.items()},
         buckets=sum(t["buckets"] for t in tables.values()) * _BUCKET,
@@ -111,7 +122,7 @@ def memory_stats(ctx: Any) -> dict[str, Any]:
         "peak.allocated": f.peak,
         "total.allocated": f.used,
         "startup.allocated": f.startup,
-        "replication.backlog": 0,
+        "replication.backlog": f.backlog,
         "clients.slaves": f.replicas,
         "clients.normal": f.clients,
         "cluster.links": 0,

@@ -175,13 +175,23 @@ cdef struct server_t:
     uint32_t feeds                      # FEED_*
     bint feed_waits                     # there is something to write
     void *feed                          # feed_t, engine/propagate.pyx; or NULL
-    void (*write_feed)(server_t *srv) noexcept nogil    # empties it
+    void (*write_feed)(server_t *srv) noexcept nogil    # empties it: the file
+    # has bytes of it sent to replicas
+    void (*write_replicas)(server_t *srv, const char *s, size_t n) noexcept nogil
     void *aof                           # aof_t, persistence/aof_file.pyx; or NULL
     # --- replication
     bint is_replica                     # has a master: writes are its alone
     int64_t repl_offset                 # bytes of the stream of changes so far
     int64_t repl_synced                 # of them, known to be on the disk (WAITAOF)
     void *backlog                       # backlog_t, replication/backlog.pyx; or NULL
+    bint has_too_few_replicas           # min-replicas-to-write: no writes now
+    void (*forget_replica)(client_t *c) noexcept nogil
+    # how many replicas have an offset, or have it on the disk; NULL: there are none
+    int (*count_acks)(
+        const server_t *srv, int64_t offset, bint is_synced
+    ) noexcept nogil
+    # ask them, at the end of the round
+    void (*ask_acks)(server_t *srv) noexcept nogil
     bint has_changed_keys               # blocking_serve has something to do
     size_t nblocked                     # clients that wait for keys
     size_t nflushing                    # clients that wait for their flush
@@ -293,6 +303,7 @@ cdef struct client_t:
     void *tracker                       # tracker_t, engine/tracking.pyx; or NULL
     void *replica                       # replica_t, replication/backlog.pyx; or NULL
     int64_t write_offset                # srv.repl_offset after its last write (WAIT)
+    int64_t wanted_acks                 # replicas that it waits for (WAIT, WAITAOF)
     # --- identity
     blob_t *name
     blob_t *lib_name

@@ -85,6 +85,8 @@ cdef void client_close(client_t *c) noexcept nogil:
         c.next.prev = c.prev
     srv.nclients -= 1
     client_stop_monitor(c)
+    if c.replica != NULL:
+        srv.forget_replica(c)
     if c.flags & CLIENT_PAUSED:
         srv.npaused -= 1
     if c.flush_ticket:
@@ -211,8 +213,6 @@ cdef void client_queue_unblocked(client_t *c) noexcept nogil:
 
 cdef inline int _limit_of(const client_t *c) noexcept nogil:
     """Return the index of the limit that holds for a client."""
-    if c.flags & CLIENT_REPLICA:
-        return LIMIT_REPLICA
     return LIMIT_PUBSUB if c.flags & CLIENT_PUBSUB else LIMIT_NORMAL
 
 
@@ -220,6 +220,8 @@ cdef bint client_check_output_limit(client_t *c) noexcept nogil:
     """Close a client that lets too much wait, at once or for too long."""
     cdef output_limit_t *limit = &c.srv.output_limits[_limit_of(c)]
     cdef size_t n
+    if c.flags & CLIENT_REPLICA:
+        return False        # the stream that it is sent from has limits of its own
     if not c.flags & CLIENT_AUTHENTICATED and \
             out_pending(&c.out) > UNAUTHENTICATED_OUT:
         c.srv.stats.output_limit_disconnections += 1

@@ -32,6 +32,7 @@ cdef extern from *:
     #define ERR_EXEC_ABORT \
         "EXECABORT Transaction discarded because of previous errors."
     #define ERR_LOADING "LOADING Redis is loading the dataset in memory"
+    #define ERR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
     #define ERR_MISCONF \
         "MISCONF Redis is configured to save RDB snapshots, but it's currently " \
         "unable to persist to disk. Commands that may modify the data set are " \
@@ -64,3 +65,4 @@ cdef extern from *:
     const char *ERR_EXEC_ABORT
     const char *ERR_LOADING
     const char *ERR_MISCONF
+    const char *ERR_NO_REPLICAS

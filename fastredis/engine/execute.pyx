@@ -43,6 +43,7 @@ from fastredis.engine.client cimport (
     CLIENT_DIRTY_EXEC,
     CLIENT_MULTI,
     CLIENT_IMPORT_SOURCE,
+    CLIENT_MASTER,
     CLIENT_NO_TOUCH,
     CLIENT_PUBSUB,
     CLIENT_REDIRECTED,
@@ -81,6 +82,7 @@ from fastredis.engine.errors cimport (
     ERR_LOADING,
     ERR_MISCONF,
     ERR_NO_AUTH,
+    ERR_NO_REPLICAS,
     ERR_NOT_IN_MULTI,
 )
 from fastredis.engine.monitor cimport monitor_feed
@@ -243,6 +245,9 @@ cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
         _refuse(c, text)
     elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
         reply_error(c, ERR_LOADING)
+    elif srv.has_too_few_replicas and c.cmd.flags & CMD_WRITE \
+            and not c.flags & CLIENT_MASTER:
+        reply_error(c, ERR_NO_REPLICAS)
     else:
         return False
     c.cmd.rejected_calls += 1

@@ -9,8 +9,7 @@ cdef struct feed_t:
     char *buf                   # owned
     size_t len
     size_t cap
-    bint has_times              # aof-timestamp-enabled
-    int64_t time_s              # the latest that was written
+    size_t taken                # of them, by the replicas
     int db                      # that the requests are for from here on; -1: unknown
     # --- the unit of execution that is under way
     size_t unit_at              # where it begins in buf
@@ -57,7 +56,8 @@ cdef void feed_deletion(
 # have what waits written; called before replies are sent
 cdef inline void feed_write(server_t *srv) noexcept nogil:
     if srv.feeds and srv.feed_waits:
-        srv.write_feed(srv)
+        feed_write_all(srv)
+cdef void feed_write_all(server_t *srv) noexcept nogil
 
 # --- For what writes ----------------------------------------------------------------
 
@@ -67,8 +67,8 @@ cdef void feed_stop(server_t *srv, int which) noexcept nogil
 # what waits, and forget it
 cdef feed_t *feed_of(server_t *srv) noexcept nogil
 cdef void feed_clear(server_t *srv) noexcept nogil
+# put bytes before all that waits; the replicas have had theirs
+cdef void feed_prepend(server_t *srv, const char *s, size_t nbytes) noexcept nogil
 # name the database anew before the next request
 cdef void feed_reselect(server_t *srv) noexcept nogil
-# aof-timestamp-enabled
-cdef void feed_set_times(server_t *srv, bint value) noexcept nogil
 cdef void feed_free(server_t *srv) noexcept nogil

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-r"""What is written down of the changes of the data set, for the append-only file.
+r"""What is written down of the changes of the data set: for the append-only file, and
+for replicas.
 
     SET k 1 --> handler ----------------------------> changed something: SET k 1
     SPOP s  --> handler: feed_instead, SREM s a ----> SREM s a
@@ -14,9 +15,9 @@ written as its result. One command, or the commands of one EXEC, are a unit: if 
 than one request comes of it, they are wrapped, so that they take effect together or not
 at all.
 
-The buffer is emptied by whoever writes it to a file (server_t.write_feed), at the end
-of each round of the event loop and before any reply of that round is sent: what a
-client was told has been written.
+The buffer is emptied at the end of each round of the event loop, before any reply of
+that round is sent: it is appended to what replicas are sent (server_t.write_replicas),
+then to a file (write_feed). What a client was told has been written.
 
 Nothing of this is done while nobody writes (server_t.feeds is 0).
 
@@ -28,6 +29,7 @@ from fastredis.engine.client cimport (
     CMD_MAY_REPLICATE,
     CMD_TOUCHES_ARBITRARY_KEYS,
     CMD_WRITE,
+    FEED_AOF,
     FEED_REPLICAS,
 )
 from fastredis.resp.parser cimport argv_t
@@ -121,29 +123,21 @@ cdef void _put_request(feed_t *f, const client_t *c) noexcept nogil:
     _put(f, b"\r\n", 2)
 
 
-cdef void _put_time(server_t *srv, feed_t *f) noexcept nogil:
-    """Append a line that says what time it is, once a second; not within a unit."""
-    cdef char[DIGITS + 8] line
-    cdef int64_t now = srv.now_ms // 1000
-    cdef int n
-    if now == f.time_s:
-        return
-    f.time_s = now
-    memcpy(line, b"#TS:", 4)
-    n = 4 + num_format_i64(line + 4, now)
-    memcpy(line + n, b"\r\n", 2)
-    _put(f, line, n + 2)
-    f.unit_at = f.len
-
-
 cdef inline void _count(server_t *srv, int n) noexcept nogil:
     """Note that requests were written.
 
     Replicas are sent bytes, and count those. Without them any number that grows does,
     so that clients can wait until what they changed is on the disk.
     """
-    if not srv.feeds & FEED_REPLICAS:
+    if not srv.feeds & FEED_REPLICAS and not srv.is_replica:
         srv.repl_offset += n
+
+
+cdef inline int64_t _offset(const server_t *srv, const feed_t *f) noexcept nogil:
+    """Return the offset of what was written by now."""
+    if not srv.feeds & FEED_REPLICAS:
+        return srv.repl_offset
+    return srv.repl_offset + <int64_t>(f.len - f.taken)
 
 
 cdef void _begin(server_t *srv, int db, int argc) noexcept nogil:
@@ -151,8 +145,6 @@ cdef void _begin(server_t *srv, int db, int argc) noexcept nogil:
     cdef feed_t *f = _own(srv)
     cdef char[DIGITS] digits
     srv.feed_waits = True
-    if f.has_times and f.unit_ncommands == 0:
-        _put_time(srv, f)
     if f.db != db:
         f.db = db
         _put_count(f, b"*", 2)
@@ -262,7 +254,7 @@ cdef void feed_call(client_t *c) noexcept nogil:
     cdef server_t *srv = c.srv
     cdef feed_t *f = _own(srv)
     cdef uint64_t dirty = srv.dirty
-    cdef int64_t offset = srv.repl_offset
+    cdef int64_t offset = _offset(srv, f)
     cdef bint is_outer = not f.is_unit_open
     cdef bint was_replaced = f.is_replaced
     cdef bint was_forced = f.is_forced
@@ -282,8 +274,8 @@ cdef void feed_call(client_t *c) noexcept nogil:
     f.is_forced = was_forced
     if is_outer:
         feed_end_unit(srv)
-        if srv.repl_offset != offset:
-            c.write_offset = srv.repl_offset
+        if _offset(srv, f) != offset:
+            c.write_offset = _offset(srv, f)
 
 
 cdef void feed_deletion(
@@ -314,6 +306,18 @@ cdef void _on_field_expired(
 
 
 # --- For what writes --------------------------------------------------------------
+
+
+cdef void feed_write_all(server_t *srv) noexcept nogil:
+    """Hand what waits to all that write."""
+    cdef feed_t *f = _own(srv)
+    if srv.feeds & FEED_REPLICAS:
+        srv.write_replicas(srv, f.buf + f.taken, f.len - f.taken)
+    f.taken = f.len             # should the file fail, it has it once more
+    if srv.feeds & FEED_AOF:
+        srv.write_feed(srv)
+    else:
+        feed_clear(srv)
 
 
 cdef void feed_start(server_t *srv, int which) noexcept nogil:
@@ -350,24 +354,29 @@ cdef void feed_clear(server_t *srv) noexcept nogil:
     srv.feed_waits = False
     if f == NULL:
         return
-    f.len = f.unit_at = 0
+    f.len = f.unit_at = f.taken = 0
     if f.cap > BUFFER_KEPT:
         zfree(f.buf)
         f.buf = NULL
         f.cap = 0
 
 
+cdef void feed_prepend(server_t *srv, const char *s, size_t nbytes) noexcept nogil:
+    """Put bytes before all that waits."""
+    cdef feed_t *f = _own(srv)
+    if f.cap - f.len < nbytes:
+        _grow(f, nbytes)
+    memmove(f.buf + nbytes, f.buf, f.len)
+    memcpy(f.buf, s, nbytes)
+    f.len += nbytes
+    f.unit_at += nbytes
+    f.taken += nbytes
+
+
 cdef void feed_reselect(server_t *srv) noexcept nogil:
     """Name the database anew: what follows is read by itself."""
     if srv.feed != NULL:
         _own(srv).db = UNKNOWN_DB
-        _own(srv).time_s = 0
-
-
-cdef void feed_set_times(server_t *srv, bint value) noexcept nogil:
-    """Have the time written between requests, or not."""
-    if srv.feed != NULL:
-        _own(srv).has_times = value
 
 
 cdef void feed_free(server_t *srv) noexcept nogil:

@@ -64,7 +64,9 @@ from fastredis.engine.client cimport (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
+    CLIENT_MASTER,
     CLIENT_MONITOR,
+    CLIENT_REPLICA,
     WATCH_REFUSE,
     WATCH_SIZES,
     LIMIT_NORMAL,
@@ -171,6 +173,8 @@ cdef enum:
     PEAK_RESET_MS = 5000                # the rbp of CLIENT LIST is of so long
     CLIENTS_CHECK_MS = 100              # between two walks over the clients
     RATE_PERIOD_NS = 100000000          # between two samples of a rate
+    # clients that may be silent as long as they like
+    UNLIMITED = CLIENT_BLOCKED | CLIENT_MONITOR | CLIENT_MASTER | CLIENT_REPLICA
 
 cdef uint64_t MAX_SLOW_US = <uint64_t>1 << 50   # some 35 years: converted without loss
 
@@ -479,6 +483,31 @@ cdef class Engine:
         """The wall clock as of the last round, in ms."""
         return self.srv.now_ms
 
+    # --- Replication
+
+    @property
+    def repl_offset(self):
+        """Bytes of the stream of changes so far."""
+        return self.srv.repl_offset
+
+    @repl_offset.setter
+    def repl_offset(self, int64_t value):
+        self.srv.repl_offset = value
+
+    @property
+    def is_replica(self):
+        """Whether the data comes from a primary, and only from it."""
+        return self.srv.is_replica
+
+    @is_replica.setter
+    def is_replica(self, bint value):
+        self.srv.is_replica = value
+
+    @property
+    def is_paused(self):
+        """Whether requests of clients wait: CLIENT PAUSE."""
+        return self.srv.pause_mode != PAUSE_NONE
+
     # --- Commands from Python
 
     def call(self, args, int db=0):
@@ -699,6 +728,12 @@ cdef class Engine:
         self.srv.aof_error = number
         _watch_refusals(&self.srv)
 
+    def set_too_few_replicas(self, bint value):
+        """Refuse writes since too few replicas get them, or end that."""
+        if value != self.srv.has_too_few_replicas:
+            self.srv.has_too_few_replicas = value
+            _watch_refusals(&self.srv)
+
     def watch_flushall(self):
         """Have server.flushed_all called after each FLUSHALL."""
         self.srv.flushed_all = _flushed_all
@@ -877,7 +912,8 @@ cdef class Engine:
 
 
 cdef void _watch_refusals(server_t *srv) noexcept:
-    if srv.is_loading or srv.is_save_failing or srv.aof_error:
+    if srv.is_loading or srv.is_save_failing or srv.aof_error \
+            or srv.has_too_few_replicas:
         srv.watch |= WATCH_REFUSE
     else:
         srv.watch &= ~WATCH_REFUSE
@@ -937,7 +973,7 @@ cdef void _check_clients(server_t *srv) noexcept nogil:
         if c.soft_since_ms:
             client_check_output_limit(c)    # it may have asked for nothing since
         if srv.idle_timeout_ms and srv.now_ms - c.active_ms > srv.idle_timeout_ms \
-                and not c.flags & (CLIENT_BLOCKED | CLIENT_MONITOR):
+                and not c.flags & UNLIMITED:
             client_close(c)
         c = following
 

@@ -421,7 +421,7 @@ cdef class Reactor:
             c.tick_id = self.tick_id
             self.nserved += 1
         if events & EPOLLOUT:
-            _flush(c)
+            c.flush(c)
             if c.flags & CLIENT_CLOSE_ASAP:
                 return
         if not events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP):
@@ -446,7 +446,7 @@ cdef class Reactor:
             if fr_unlikely(self.srv.feed_waits):
                 client_queue_write(c)   # after what it changed
             elif not c.flags & CLIENT_WANT_WRITE:
-                _flush(c)
+                c.flush(c)
             else:
                 client_check_output_limit(c)
         elif c.flags & CLIENT_CLOSE_AFTER_REPLY:

@@ -213,7 +213,7 @@ cdef class ClientProtocol:
             conn_received(c, self.window.start, nbytes)
             feed_write(srv)
             if not c.flags & CLIENT_CLOSE_ASAP:
-                _flush(c)
+                c.flush(c)
             conn_end_round(srv)
 
     def eof_received(self):
@@ -229,7 +229,7 @@ cdef class ClientProtocol:
         """Send what waits in c.out."""
         if self.c != NULL:
             self.c.flags &= ~CLIENT_WANT_WRITE
-            _flush(self.c)
+            self.c.flush(self.c)
             conn_end_round(&self.road.engine.srv)
 
 

@@ -16,6 +16,7 @@ cdef struct aof_t:
     int64_t offset              # srv.repl_offset of what is in the file
     bint is_provisional         # worth nothing: there is no base yet
     bint has_times
+    int64_t time_s              # the latest that was written; 0: none yet
     int write_delay_us
     int error                   # errno of the write that failed; 0: none did
 

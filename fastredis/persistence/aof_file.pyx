@@ -20,16 +20,18 @@ from fastredis.engine.client cimport FEED_AOF, server_t
 from fastredis.engine.propagate cimport (
     feed_clear,
     feed_of,
+    feed_prepend,
     feed_reselect,
-    feed_set_times,
     feed_start,
     feed_stop,
     feed_t,
+    feed_write_all,
 )
 from fastredis.engine.runtime cimport Engine
 from fastredis.engine.spikes cimport spike_add
 from libc.errno cimport EINTR, ENOSPC, errno
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdio cimport snprintf
 from libc.string cimport memmove
 
 cdef extern from *:
@@ -47,6 +49,9 @@ cdef extern from *:
     ssize_t write(int fd, const void *buf, size_t n) nogil
     int ftruncate(int fd, long size) nogil
     int usleep(unsigned int us) nogil
+
+cdef enum:
+    TIME_MAX = 40               # bytes of the line with the time
 
 SYNC_NO = FSYNC_NO
 SYNC_EVERYSEC = FSYNC_EVERYSEC
@@ -84,18 +89,32 @@ cdef inline size_t _complete(const feed_t *f) noexcept nogil:
     return f.unit_at if f.is_unit_open else f.len
 
 
+cdef void _put_time(server_t *srv, aof_t *a, feed_t *f) noexcept nogil:
+    """Put a line before what waits that says what time it is, once a second."""
+    cdef char[TIME_MAX] line
+    cdef int64_t now = srv.now_ms // 1000
+    cdef int n
+    if now == a.time_s:
+        return
+    a.time_s = now
+    n = snprintf(line, sizeof(line), b"#TS:%lld\r\n", <long long>now)
+    feed_prepend(srv, line, n)
+
+
 cdef void _on_write(server_t *srv) noexcept nogil:
     """Write what waits; see the module's text."""
     cdef aof_t *a = <aof_t *>srv.aof
     cdef feed_t *f = feed_of(srv)
-    cdef size_t wanted = _complete(f)
-    cdef size_t done
+    cdef size_t wanted, done
     cdef uint64_t started = clock_mono_ns()
     cdef int number = 0
-    if wanted == 0:
+    if _complete(f) == 0:
         return
     if a.write_delay_us:
         usleep(a.write_delay_us)
+    if a.has_times and a.error == 0:    # what failed may continue a request
+        _put_time(srv, a, f)
+    wanted = _complete(f)
     done = _write_all(a.fd, f.buf, wanted, &number)
     if done < wanted:
         if done and ftruncate(a.fd, a.size) == 0:
@@ -140,6 +159,7 @@ cdef void _forget(server_t *srv, feed_t *f, size_t done) noexcept nogil:
         return
     f.len -= done
     f.unit_at -= min(done, f.unit_at)
+    f.taken -= min(done, f.taken)
     memmove(f.buf, f.buf + done, f.len)
 
 
@@ -170,8 +190,8 @@ cdef class AofFile:
         self.state.error = 0
         srv.aof = &self.state
         srv.write_feed = _on_write
+        self.state.time_s = 0
         feed_start(srv, FEED_AOF)
-        feed_set_times(srv, self.state.has_times)
 
     def switch(self, int fd):
         """Go on with another file, which is empty.
@@ -181,7 +201,7 @@ cdef class AofFile:
         if not self.flush():
             return False
         self.state.fd = fd
-        self.state.size = self.state.synced = 0
+        self.state.size = self.state.synced = self.state.time_s = 0
         feed_reselect(&self.engine.srv)
         return True
 
@@ -203,7 +223,7 @@ cdef class AofFile:
             return True
         if srv.feed_waits:
             with nogil:
-                _on_write(srv)
+                feed_write_all(srv)
         return self.state.error == 0
 
     @property
@@ -223,7 +243,6 @@ cdef class AofFile:
     @has_times.setter
     def has_times(self, bint value):
         self.state.has_times = value
-        feed_set_times(&self.engine.srv, value)
 
     @property
     def write_delay_us(self):

@@ -48,15 +48,26 @@ cdef inline bint _is_synced(const client_t *c) noexcept nogil:
     return a != NULL and not a.is_provisional and c.srv.repl_synced >= c.write_offset
 
 
+cdef inline int _count(const client_t *c) noexcept nogil:
+    """Count the replicas that have the client's changes on their disks."""
+    if c.srv.count_acks == NULL:
+        return 0
+    return c.srv.count_acks(c.srv, c.write_offset, True)
+
+
+cdef bint _is_enough(client_t *c) noexcept nogil:
+    return _count(c) >= c.wanted_acks
+
+
 cdef bint _is_done(client_t *c) noexcept nogil:
     # without a file the wait is over, too: with an error
-    return c.srv.aof == NULL or _is_synced(c)
+    return c.srv.aof == NULL or (_is_synced(c) and _is_enough(c))
 
 
 cdef void _reply(client_t *c) noexcept nogil:
     reply_array(c, 2)
     reply_int(c, _is_synced(c))
-    reply_int(c, 0)
+    reply_int(c, _count(c))
 
 
 cdef void _end_local(client_t *c) noexcept nogil:
@@ -65,10 +76,6 @@ cdef void _end_local(client_t *c) noexcept nogil:
         reply_error(c, ERR_NO_FILE)
     else:
         _reply(c)
-
-
-cdef bint _never(client_t *c) noexcept nogil:
-    return False
 
 
 cdef status_t _timeout_or_reply(client_t *c, int i, int64_t *ms_out) noexcept nogil:
@@ -100,11 +107,13 @@ cdef api void cmd_waitaof(client_t *c) noexcept nogil:
     if nlocal and srv.aof == NULL:
         reply_error(c, ERR_NO_FILE)
         return
+    c.wanted_acks = nreplicas
     if c.flags & (CLIENT_DENY_BLOCKING | CLIENT_FAKE) \
-            or (nreplicas == 0 and (nlocal == 0 or _is_synced(c))):
+            or ((nlocal == 0 or _is_synced(c)) and _is_enough(c)):
         _reply(c)
-    elif nreplicas:
-        # none is connected that could tell
-        block_until(c, block_deadline(c, ms), _never, _reply)
-    else:
+    elif nlocal:
         block_until(c, block_deadline(c, ms), _is_done, _end_local)
+    else:
+        block_until(c, block_deadline(c, ms), _is_enough, _reply)
+    if nreplicas and srv.ask_acks != NULL:
+        srv.ask_acks(srv)

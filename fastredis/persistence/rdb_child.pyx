@@ -45,7 +45,8 @@ import os
 
 cdef enum:
     REPORT_EVERY_NS = 1000000000
-    PIPE_FD = 3                 # the child's only descriptor beyond the standard ones
+    PIPE_FD = 3                 # the child's descriptors beyond the standard ones:
+    DATA_FD = 4                 # for reports; for the data, if that goes to no file
     MIN_ASKS_NS = 10            # asking for the copied memory takes a tenth at most
 
 cdef extern from *:
@@ -102,6 +103,9 @@ cdef extern from *:
     #endif
         for (fd = first; fd < 65536; fd++) close(fd);
     }
+    static int child_dup_above(int fd, int above) {
+        return fcntl(fd, F_DUPFD, above + 1);
+    }
     static void child_set_oom_score(int score) {
         char text[16];
         int n = snprintf(text, sizeof text, "%d", score);
@@ -132,6 +136,7 @@ cdef extern from *:
     pid_t child_fork(sigset_t *before) noexcept nogil
     void child_reset_signals(const sigset_t *before) noexcept nogil
     void child_close_from(int first) noexcept nogil
+    int child_dup_above(int fd, int above) noexcept nogil
     void child_set_oom_score(int score) noexcept nogil
     uint64_t child_private_dirty() noexcept nogil
     int getpid() noexcept nogil
@@ -201,14 +206,29 @@ cdef void _progress(rdb_save_t *s) noexcept nogil:
     _report(child, False)
 
 
+cdef void _keep_pipes(child_t *child, int fd) noexcept nogil:
+    """Close all that was inherited but the pipes, which get fixed numbers."""
+    cdef int data = child.save.fd
+    if not child.save.is_piped:
+        if fd != PIPE_FD:
+            dup2(fd, PIPE_FD)
+        child_close_from(PIPE_FD + 1)
+        return
+    # out of each other's way first
+    fd = child_dup_above(fd, DATA_FD)
+    data = child_dup_above(data, DATA_FD)
+    dup2(fd, PIPE_FD)
+    dup2(data, DATA_FD)
+    child.save.fd = DATA_FD
+    child_close_from(DATA_FD + 1)
+
+
 cdef void _run(child_t *child, int fd, const sigset_t *before) noexcept nogil:
     """Be the child: save, report, end."""
     cdef char[SAVE_PATH_MAX] temp_path
     cdef bint is_saved
     child_reset_signals(before)
-    if fd != PIPE_FD:
-        dup2(fd, PIPE_FD)
-    child_close_from(PIPE_FD + 1)
+    _keep_pipes(child, fd)
     if child.title != NULL:
         proctitle_replace(child.title, strlen(child.title))
     if child.has_oom_score:
@@ -229,8 +249,8 @@ def start(
     """Fork a child that writes all databases to a file in the working directory.
 
     path: what the file is called in the end; empty: TEMP_AOF with the child's pid.
-    options: as for rdb_save.save. title: of the child. oom_score: the kernel's score
-    for it, None: the parent's.
+    options: as for rdb_save.save; with fd it writes there, and path does not matter.
+    title: of the child. oom_score: the kernel's score for it, None: the parent's.
     Return (pid, descriptor that its reports come from, us that fork took).
     Raises: OSError if it cannot fork.
     """

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     SAVE_PATH_MAX = 1024        # of the file's names, with the NUL
+    REPLID_MAX = 41
 
 # Where saving stopped.
 cdef enum save_step_t:
@@ -31,13 +32,19 @@ cdef struct rdb_save_t:
     bint has_requests           # ... as requests that make the keys, no RDB file
     const char *functions       # libraries, as in a file; borrowed
     size_t functions_nbytes
+    bint has_no_keys            # only what is said about the file
+    bint is_piped               # fd is the caller's, no file: a replica's snapshot
+    bint has_history            # of replication: the three that follow
+    char[REPLID_MAX] replid
+    int64_t repl_offset
+    int repl_db                 # that the stream of changes is at
     int64_t delay_us            # after each key; negative: after one of so many
     # called now and then; or NULL
     void (*progress)(rdb_save_t *s) noexcept nogil
     void *ctx
     # --- the file
     char[SAVE_PATH_MAX] temp_path
-    int fd
+    int fd                      # is_piped: to be filled in
     uint64_t crc
     uint64_t synced             # bytes whose writing to the disk was begun
     # --- how far it is

@@ -67,7 +67,7 @@ from fastredis.persistence.rdb_io cimport (
 from fastredis.persistence.rdb_stream cimport RDB_VERSION, rdb_stream_version
 from libc.errno cimport EINTR, ENAMETOOLONG, ENOMEM, ENOSPC, ESRCH, errno
 from libc.stdio cimport snprintf
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy, memset, strlen, strncpy
 
 import os
 
@@ -201,7 +201,7 @@ cdef void _drain(rdb_out_t *out, const void *data, size_t nbytes) noexcept nogil
         elif n == 0 or errno != EINTR:
             _fail(s, SAVE_WRITE, errno if n < 0 else ENOSPC)
             return
-    if s.is_synced_early and s.nbytes - s.synced >= SYNC_NBYTES:
+    if s.is_synced_early and not s.is_piped and s.nbytes - s.synced >= SYNC_NBYTES:
         save_sync_range(s.fd, s.synced, s.nbytes - s.synced)
         s.synced = s.nbytes
 
@@ -230,6 +230,10 @@ cdef void _put_head(rdb_save_t *s) noexcept nogil:
     _put_aux_int(out, b"redis-bits", sizeof(void *) * 8)
     _put_aux_int(out, b"ctime", clock_wall_us() // 1000000)
     _put_aux_int(out, b"used-mem", zused_memory())
+    if s.has_history:
+        _put_aux_int(out, b"repl-stream-db", s.repl_db)
+        _put_aux(out, b"repl-id", s.replid)
+        _put_aux_int(out, b"repl-offset", s.repl_offset)
     _put_aux_int(out, b"aof-base", s.is_aof_base)
 
 
@@ -351,7 +355,7 @@ cdef void _put_rdb(rdb_save_t *s) noexcept nogil:
     rdb_put_bytes(out, s.functions, s.functions_nbytes)
     for i in range(s.srv.ks.ndbs):
         db = &s.srv.ks.dbs[i]
-        if db_len(db) == 0:
+        if db_len(db) == 0 or s.has_no_keys:
             continue
         rdb_put_byte(out, OP_SELECT)
         rdb_put_len(out, i)
@@ -377,41 +381,23 @@ cdef void _begin(rdb_save_t *s) noexcept nogil:
     s.needed_version = RDB_VERSION
 
 
-cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
-    """Write the file."""
-    cdef int i
-    rdb_out_init(&s.out, s.is_compressing, s.least_version)
-    s.step = SAVE_DONE
-    # whether fields expire is known, whether there are streams is guessed
-    s.version = max(
-        s.least_version, min(s.likely_version, rdb_stream_version(&s.out)))
-    s.needed_version = RDB_VERSION
-    for i in range(s.srv.ks.ndbs):
-        if db_subexpire_len(&s.srv.ks.dbs[i]):
-            s.needed_version = RDB_VERSION_FIELDS
-    i = snprintf(s.temp_path, SAVE_PATH_MAX, b"%s", temp_path)
-    if i >= SAVE_PATH_MAX:
+cdef bint _open(rdb_save_t *s, const char *temp_path) noexcept nogil:
+    """Make the temporary file."""
+    cdef int n = snprintf(s.temp_path, SAVE_PATH_MAX, b"%s", temp_path)
+    if n >= SAVE_PATH_MAX:
         _fail(s, SAVE_OPEN, ENAMETOOLONG)
         return False
     s.fd = save_open(temp_path, FILE_MODE)
     if s.fd < 0:
         _fail(s, SAVE_OPEN, errno)
         return False
-    s.out.buf = <char *>ztrymalloc(BUFFER_NBYTES)
-    if s.out.buf == NULL:
-        _fail(s, SAVE_WRITE, ENOMEM)
-    s.out.cap = BUFFER_NBYTES
-    s.out.drain = _drain
-    _begin(s)
-    _put_all(s)
-    while s.needed_version > s.version and not s.out.has_failed:
-        _begin(s)
-        if ftruncate(s.fd, 0) != 0 or lseek(s.fd, 0, 0) != 0:
-            _fail(s, SAVE_WRITE, errno)
-        _put_all(s)
+    return True
+
+
+cdef bint _settle(rdb_save_t *s, const char *temp_path) noexcept nogil:
+    """Bring the file to the disk and give it its name; or remove it."""
     if not s.out.has_failed and save_sync(s.fd) != 0:
         _fail(s, SAVE_WRITE, errno)
-    rdb_out_free(&s.out)
     if close(s.fd) != 0:
         _fail(s, SAVE_WRITE, errno)
     if s.step == SAVE_DONE and s.owner and getppid() != s.owner:
@@ -427,6 +413,44 @@ cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
     return True
 
 
+cdef void _begin_anew(rdb_save_t *s) noexcept nogil:
+    """Begin the file once more: its version was too low for what is in it."""
+    _begin(s)
+    if ftruncate(s.fd, 0) != 0 or lseek(s.fd, 0, 0) != 0:
+        _fail(s, SAVE_WRITE, errno)
+
+
+cdef bint rdb_save(rdb_save_t *s, const char *temp_path) noexcept nogil:
+    """Write the file."""
+    cdef int likely, i
+    rdb_out_init(&s.out, s.is_compressing, s.least_version)
+    s.step = SAVE_DONE
+    # whether fields expire is known, whether there are streams is guessed; from a pipe
+    # nothing can be taken back
+    likely = rdb_stream_version(&s.out)
+    if not s.is_piped:
+        likely = min(s.likely_version, likely)
+    s.version = max(s.least_version, likely)
+    s.needed_version = RDB_VERSION
+    for i in range(s.srv.ks.ndbs):
+        if db_subexpire_len(&s.srv.ks.dbs[i]):
+            s.needed_version = RDB_VERSION_FIELDS
+    if not s.is_piped and not _open(s, temp_path):
+        return False
+    s.out.buf = <char *>ztrymalloc(BUFFER_NBYTES)
+    if s.out.buf == NULL:
+        _fail(s, SAVE_WRITE, ENOMEM)
+    s.out.cap = BUFFER_NBYTES
+    s.out.drain = _drain
+    _begin(s)
+    _put_all(s)
+    while s.needed_version > s.version and not s.out.has_failed:
+        _begin_anew(s)
+        _put_all(s)
+    rdb_out_free(&s.out)
+    return s.step == SAVE_DONE if s.is_piped else _settle(s, temp_path)
+
+
 # --- From Python ------------------------------------------------------------------
 
 
@@ -437,6 +461,7 @@ cdef int rdb_save_init(
     cdef bytes functions
     if len(path) >= SAVE_PATH_MAX:
         raise ValueError("the file's name is too long")
+    memset(s, 0, sizeof(rdb_save_t))
     s.srv = srv
     memcpy(s.path, <const char *>path, len(path) + 1)
     s.is_compressing = options["compress"]
@@ -453,6 +478,14 @@ cdef int rdb_save_init(
     s.functions = functions
     s.functions_nbytes = len(functions)
     s.owner = 0
+    s.has_no_keys = options.get("no_keys", False)
+    s.is_piped = "fd" in options
+    s.fd = options.get("fd", -1)
+    history = options.get("history")
+    s.has_history = history is not None
+    if s.has_history:
+        replid, s.repl_offset, s.repl_db = history
+        strncpy(s.replid, <bytes>replid.encode("ascii"), REPLID_MAX - 1)
     s.progress = NULL
     s.ctx = NULL
     return 0
@@ -465,7 +498,9 @@ def save(Engine engine not None, bytes path not None, dict options not None):
         values need a later one; 0), likely_version (that they need), delay_us (after
         each key), functions (as they stand in a file); optional:
         aof_base (it is the base of an append-only file), requests (it holds requests
-        that make the keys), times (after a line with the time).
+        that make the keys), times (after a line with the time), history (replid,
+        offset and database of the stream of changes), no_keys, fd (a pipe to write to,
+        instead of a file).
     Return (step, errno, keys, bytes, version that the values need); the step is 0 if
     all went well, else that which failed: 1 opening, 2 writing, 3 renaming.
     """

@@ -50,8 +50,10 @@ class Child:
         self.dirty = dirty  # count of changes when it was forked
         self.total = total  # keys to be saved
         self.started = time.time()
+        self.is_piped = False  # not into the file, but to replicas
         self.last: dict[str, int] = {}  # the latest report
         self.last_at = 0.0
+        self.code: int | None = None  # how it ended, if it has
 
     def read(self) -> None:
         """Take what it has reported."""
@@ -117,6 +119,7 @@ class Snapshots:
         self._saved_dirty = 0  # the count of changes that the last save had
         self.loader: RdbLoader | None = None
         self.load_started = 0.0
+        self.loaded_aux: dict[bytes, bytes] = {}  # what the file said about itself
         self.last_loaded = (0, 0)  # keys loaded, keys expired
         self._engine.watch_flushall()
         for name in ("stop-writes-on-bgsave-error", "save"):
@@ -147,6 +150,10 @@ class Snapshots:
             "delay_us": config["rdb-key-save-delay"],
         }
 
+    def _history(self) -> dict[str, Any]:
+        """Return the option that says what is known of the history of the data."""
+        return {"history": self._server.replication.primary.snapshot_history()}
+
     def _path(self) -> bytes:
         name: str = self._config["dbfilename"]
         return name.encode("utf-8", "surrogateescape")
@@ -155,7 +162,7 @@ class Snapshots:
         """Write the file here and now; return whether that worked."""
         self.saves += 1
         step, error, keys, nbytes, self._version = rdb_save.save(
-            self._engine, self._path(), self.save_options()
+            self._engine, self._path(), self.save_options() | self._history()
         )
         if step:
             self._log.warning(self._why(step, error, os.getpid()))
@@ -209,8 +216,11 @@ class Snapshots:
 
     # --- Save in the background ----------------------------------------------------
 
-    def start(self) -> bool:
-        """Fork a child that saves; return whether that worked."""
+    def start(self, more: dict[str, Any] | None = None) -> bool:
+        """Fork a child that saves; return whether that worked.
+
+        more: options for a snapshot that is for replicas.
+        """
         self.is_scheduled = False
         self.saves += 1
         self.last_try = time.time()
@@ -219,7 +229,7 @@ class Snapshots:
             pid, reports, self.fork_us = rdb_child.start(
                 self._engine,
                 self._path(),
-                self.save_options(),
+                self.save_options() | self._history() | (more or {}),
                 self._server.child_title("rdb-bgsave"),
                 self._server.child_oom_score(),
             )
@@ -233,7 +243,9 @@ class Snapshots:
         total = sum(row[1] for row in self._engine.keyspace())
         temp = Path(rdb_child.TEMP_RDB % pid)
         self.child = Child(pid, reports, dirty, total, temp)
-        self._log.notice(f"Background saving started by pid {pid}")
+        self.child.is_piped = more is not None and "fd" in more
+        what = "RDB transfer" if self.child.is_piped else "saving"
+        self._log.notice(f"Background {what} started by pid {pid}")
         return True
 
     def cancel(self) -> str:
@@ -280,10 +292,28 @@ class Snapshots:
                 return
 
     def _poll_child(self, child: Child) -> None:
-        code = child.reap()
-        if code is not None:
-            self.child = None
-            self._note_end(child, code)
+        if child.code is None:
+            child.code = child.reap()
+        if child.code is None:
+            return
+        primary = self._server.replication.primary
+        if not primary.saved(is_good=child.code == 0, is_piped=child.is_piped):
+            return  # replicas have not got all of it yet
+        self.child = None
+        if child.is_piped:
+            self._note_end_of_transfer(child, child.code)
+        else:
+            self._note_end(child, child.code)
+
+    def _note_end_of_transfer(self, child: Child, code: int) -> None:
+        """Take note of how a child has ended that wrote for replicas."""
+        self.last_seconds = int(time.time() - child.started)
+        if code == 0:
+            self._log.notice("Background RDB transfer terminated with success")
+        elif code > 0:
+            self._log.warning("Background transfer error")
+        else:
+            self._log.warning(f"Background transfer terminated by signal {-code}")
 
     def _note_end(self, child: Child, code: int) -> None:
         """Take note of how a child has ended: code is negative for a signal."""
@@ -333,8 +363,12 @@ class Snapshots:
         child = self.child
         if child is None:
             return
-        child.end()
+        if child.code is None:
+            child.end()
         self.child = None
+        self._server.replication.primary.saved(
+            is_good=False, is_piped=child.is_piped
+        )
 
     # --- What others do ------------------------------------------------------------
 
@@ -412,6 +446,7 @@ class Snapshots:
         finally:
             self.loader = None
             self._engine.set_loading(False)
+        self.loaded_aux = dict(loader.aux)
         self._log_loaded(loader)
         log.notice(f"DB loaded from disk: {time.monotonic() - started:.3f} seconds")
 

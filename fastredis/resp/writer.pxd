@@ -43,6 +43,10 @@ cdef void out_grow(out_t *o, size_t nbytes) noexcept nogil
 cdef void out_append_long(out_t *o, const char *s, size_t nbytes) noexcept nogil
 # append the blob's bytes without copying them; retains the blob
 cdef void out_append_blob(out_t *o, blob_t *blob) noexcept nogil
+# part of a blob: nbytes from start on
+cdef void out_append_part(
+    out_t *o, blob_t *blob, size_t start, size_t nbytes
+) noexcept nogil
 # an aggregate's head whose length is not known yet, then the head itself
 cdef out_block_t *out_defer(out_t *o) noexcept nogil
 cdef void out_resolve(out_t *o, out_block_t *mark, char kind, int64_t n) noexcept nogil

@@ -133,16 +133,23 @@ cdef void out_append_long(out_t *o, const char *s, size_t nbytes) noexcept nogil
 
 cdef void out_append_blob(out_t *o, blob_t *blob) noexcept nogil:
     """Append a blob's bytes, by reference if they are many."""
+    out_append_part(o, blob, 0, blob.len)
+
+
+cdef void out_append_part(
+    out_t *o, blob_t *blob, size_t start, size_t nbytes
+) noexcept nogil:
+    """Append part of a blob, by reference if it is large."""
     cdef out_block_t *b
-    if blob.len < OUT_REFERENCE_MIN:
-        out_bytes(o, blob.data, blob.len)
+    if nbytes < OUT_REFERENCE_MIN:
+        out_bytes(o, blob.data + start, nbytes)
         return
     b = <out_block_t *>zmalloc(OUT_HEADER)
     o.pool.nblocks += 1
     b.next = NULL
     b.blob = blob_retain(blob)
-    b.start = blob.data
-    b.nbytes = blob.len
+    b.start = blob.data + start
+    b.nbytes = nbytes
     b.cap = 0
     _append_block(o, b)
 

@@ -223,6 +223,19 @@ class RawClient:
         """Read exactly that many bytes."""
         return self._read_exactly(nbytes)
 
+    def read_until(self, mark: bytes) -> bytes:
+        """Read up to a mark, and return the bytes with it."""
+        start = self._pos
+        while True:
+            end = self._buffer.find(mark, start)
+            if end >= 0:
+                data = bytes(self._buffer[self._pos : end + len(mark)])
+                self._pos = end + len(mark)
+                return data
+            searched = max(0, len(self._buffer) - self._pos - len(mark))
+            self._receive()
+            start = self._pos + searched
+
     def read_all(self) -> bytes:
         """Read until the server closes the connection; return the bytes."""
         with contextlib.suppress(ConnectionClosed):

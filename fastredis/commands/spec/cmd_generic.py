@@ -650,6 +650,20 @@ UNLINK = Command(
     tips=_MULTI_SHARD,
 )
 
+WAIT = Command(
+    "WAIT",
+    group="generic",
+    since="3.0.0",
+    arity=3,
+    flags=BLOCKING,
+    acl="connection",
+    args=[integer("numreplicas"), integer("timeout")],
+    reply=number("how many replicas have the client's writes"),
+    cost="O(n), n = number of replicas",
+    summary="Waits until so many replicas have what the client has written.",
+    tips=("request_policy:all_shards", "response_policy:agg_min"),
+)
+
 WAITAOF = Command(
     "WAITAOF",
     group="generic",
