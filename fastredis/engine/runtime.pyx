@@ -486,15 +486,6 @@ cdef class Engine:
     # --- Replication
 
     @property
-    def repl_offset(self):
-        """Bytes of the stream of changes so far."""
-        return self.srv.repl_offset
-
-    @repl_offset.setter
-    def repl_offset(self, int64_t value):
-        self.srv.repl_offset = value
-
-    @property
     def is_replica(self):
         """Whether the data comes from a primary, and only from it."""
         return self.srv.is_replica

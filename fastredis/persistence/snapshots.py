@@ -366,9 +366,7 @@ class Snapshots:
         if child.code is None:
             child.end()
         self.child = None
-        self._server.replication.primary.saved(
-            is_good=False, is_piped=child.is_piped
-        )
+        self._server.replication.primary.saved(is_good=False, is_piped=child.is_piped)
 
     # --- What others do ------------------------------------------------------------
 
