@@ -107,6 +107,7 @@ PYTHON_MODULES: Final = (
     "fastredis.admin.slowlog",
     "fastredis.persistence.migrate",
     "fastredis.persistence.save_commands",
+    "fastredis.replication.link_commands",
     "fastredis.admin.stream_help",
     "fastredis.replication.commands",
 )
@@ -491,6 +492,7 @@ class Server:
         self.engine.set_flush_fd(told)
         self._loop.add_reader(done, self._serve_flushed, done)
         self._is_ready.set()
+        self.replication.link.start()
         try:
             await self._stop.wait()
         finally:
@@ -605,6 +607,20 @@ class Server:
         """Whether clients are served by the reactor, not by the event loop."""
         return self._listeners is not None and self._listeners.reactor is not None
 
+    def adopt(self, connection: int | asyncio.Transport) -> int:
+        """Serve a connection that was made from here; return its client's id."""
+        assert self._listeners is not None
+        return self._listeners.adopt(connection)
+
+    def end_round(self) -> None:
+        """Send what was queued, after something that no client set off."""
+        end_round(self.engine)
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether there are files from one run to the next."""
+        return self._keeps_data
+
     @property
     def port(self) -> int:
         """The TCP port in use, 0 if there is none."""
@@ -692,6 +708,7 @@ class Server:
         assert self._listeners is not None
         if self._cron_handle is not None:
             self._cron_handle.cancel()
+        self.replication.link.close()
         if self._listeners.unix_path:
             self.log.notice("Removing the unix socket file.")
         self._listeners.close()

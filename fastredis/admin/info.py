@@ -394,7 +394,7 @@ def _stats(server: Any) -> Iterator[Field]:
     yield "latest_fork_usec", server.snapshots.fork_us
     yield "total_forks", server.snapshots.forks
     yield "migrate_cached_sockets", server.nlinks
-    yield "slave_expires_tracked_keys", 0
+    yield "slave_expires_tracked_keys", server.replication.nlocal_expiries
     yield "active_defrag_hits", 0
     yield "active_defrag_misses", 0
     yield "active_defrag_key_hits", 0
@@ -444,7 +444,12 @@ def _replication(server: Any) -> Iterator[Field]:
     history = server.replication.history
     primary = server.replication.primary
     backlog = primary.backlog
-    yield "role", "master"
+    link = server.replication.link
+    if link.address is None:
+        yield "role", "master"
+    else:
+        yield "role", "slave"
+        yield from link.info()
     rows = primary.rows()
     yield "connected_slaves", len(rows)
     config = server.config
@@ -456,7 +461,7 @@ def _replication(server: Any) -> Iterator[Field]:
             f"ip={row['ip']},port={row['port']},state={row['state']},"
             f"offset={row['offset']},lag={row['lag']},type=replica",
         )
-    yield "master_failover_state", "no-failover"
+    yield "master_failover_state", server.replication.failover.state.value
     yield "master_replid", history.replid
     yield "master_replid2", history.replid2
     yield "master_repl_offset", history.offset

@@ -14,7 +14,7 @@ from fastredis.engine.client cimport (
     client_t,
 )
 from fastredis.engine.clientmem cimport clientmem_update
-from fastredis.engine.errors cimport ERR_SYNTAX
+from fastredis.engine.errors cimport ERR_SYNTAX, ERR_UNBLOCKED
 from fastredis.engine.pause cimport (
     PAUSE_ALL,
     PAUSE_WRITE,
@@ -97,7 +97,7 @@ cdef api void cmd_client_unblock(client_t *c) noexcept nogil:
     if other == NULL or other.blocked == NULL:
         reply_int(c, 0)
         return
-    blocking_cancel(other, with_error)
+    blocking_cancel(other, ERR_UNBLOCKED if with_error else NULL)
     reply_int(c, 1)
 
 

@@ -59,8 +59,8 @@ cdef void blocking_serve(
 ) noexcept nogil
 # end the waiting of those for whom block_until was called, if it is done
 cdef void blocking_poll(server_t *srv) noexcept nogil
-# end the waiting: as if the time were over, or with an error
-cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil
+# end the waiting: with an error, or, if that is NULL, as if the time were over
+cdef void blocking_cancel(client_t *c, const char *error) noexcept nogil
 # the same for all whose time is over; blocking_serve is to follow
 cdef void blocking_expire(server_t *srv) noexcept nogil
 # when that is to be called again; 0: not at all

@@ -59,7 +59,6 @@ from libc.string cimport memcpy
 cdef enum:
     NOT_IN_HEAP = -1
 
-cdef char *ERR_UNBLOCKED = b"UNBLOCKED client unblocked via CLIENT UNBLOCK"
 cdef char *ERR_TIMEOUT_FLOAT = b"ERR timeout is not a float or out of range"
 cdef char *ERR_TIMEOUT_RANGE = b"ERR timeout is out of range"
 cdef char *ERR_TIMEOUT_NEGATIVE = b"ERR timeout is negative"
@@ -524,15 +523,15 @@ cdef void blocking_serve(
     b.is_serving = False
 
 
-cdef void blocking_cancel(client_t *c, bint with_error) noexcept nogil:
+cdef void blocking_cancel(client_t *c, const char *error) noexcept nogil:
     """End the waiting as if the time were over, or with an error."""
     cdef block_t *own = _block(c)
     if own == NULL:
         return
     own.cmd.calls += 1
-    if with_error:
+    if error != NULL:
         own.cmd.failed_calls += 1
-        reply_error(c, ERR_UNBLOCKED)
+        reply_error(c, error)
     elif own.reply != NULL:
         own.reply(c)
     else:
@@ -547,7 +546,7 @@ cdef void blocking_poll(server_t *srv) noexcept nogil:
         return
     while c != NULL and _own(srv).nuntil:
         if c.blocked != NULL and _block(c).is_done != NULL and _block(c).is_done(c):
-            blocking_cancel(c, False)
+            blocking_cancel(c, NULL)
         c = c.next
 
 
@@ -573,7 +572,7 @@ cdef void blocking_expire(server_t *srv) noexcept nogil:
     while b.nheap and _block(b.heap[0]).wake_ms <= srv.now_ms:
         c = b.heap[0]
         if _block(c).wake_ms == _block(c).deadline_ms:
-            blocking_cancel(c, False)
+            blocking_cancel(c, NULL)
         else:
             _retry(srv, c)
 

@@ -26,8 +26,10 @@ from fastredis.engine.blocking cimport blocking_signal, blocking_signal_all
 from fastredis.engine.client cimport (
     CHANGE_BLOCKED,
     CHANGE_EVENTS,
+    CHANGE_LOCAL,
     CHANGE_TRACKED,
     CHANGE_WATCHED,
+    CLIENT_MASTER,
 )
 from fastredis.engine.multi cimport watch_touch, watch_touch_all
 from fastredis.engine.propagate cimport feed_deletion
@@ -39,7 +41,7 @@ from fastredis.engine.pubsub cimport (
 )
 from fastredis.engine.tracking cimport tracking_forget_all, tracking_touch
 from libc.stdio cimport snprintf
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy, strcmp, strlen
 
 cdef enum:
     NAME_ROOM = 256             # of a channel's name; longer ones take the heap
@@ -107,6 +109,19 @@ cdef void _tell(
         tracking_touch(srv, key)
     if srv.change_hooks & CHANGE_EVENTS:
         key_notify(srv, db, key, event_class, event)
+    if srv.change_hooks & CHANGE_LOCAL and event_class == NOTIFY_GENERIC \
+            and strcmp(event, b"expire") == 0:
+        _note_local_expiry(srv, db, key)
+
+
+cdef void _note_local_expiry(
+    server_t *srv, db_t *db, const dbkey_t *key
+) noexcept nogil:
+    """Have a key that a client of a replica wrote deleted when its time comes."""
+    if srv.current != NULL and srv.current.flags & CLIENT_MASTER:
+        return
+    with gil:
+        (<object>srv.runtime).note_local_expiry(db.id, key.ptr[:key.len])
 
 
 cdef void _on_expired(void *ctx, db_t *db, const dbkey_t *key) noexcept nogil:

@@ -48,6 +48,7 @@ cdef enum:
     CHANGE_WATCHED = 1 << 1             # clients that watch keys (engine/multi.pyx)
     CHANGE_EVENTS = 1 << 2              # notify-keyspace-events is not empty
     CHANGE_TRACKED = 1 << 3             # clients that cache (engine/tracking.pyx)
+    CHANGE_LOCAL = 1 << 4               # a replica that may be written to
 
     # server_t.feeds: who writes changes down (engine/propagate.pyx)
     FEED_AOF = 1 << 0
@@ -58,6 +59,7 @@ cdef enum:
     CMD_WRITE = 1 << 1
     CMD_ADMIN = 1 << 3
     CMD_LOADING = 1 << 7                # allowed while the data set loads
+    CMD_STALE = 1 << 8                  # allowed on a replica that lost its master
     CMD_SKIP_MONITOR = 1 << 9
     CMD_SKIP_SLOWLOG = 1 << 10
     CMD_FAST = 1 << 12
@@ -83,7 +85,7 @@ cdef enum:
     WATCH_MONITORS = 1 << 0             # somebody is shown it
     WATCH_SIZES = 1 << 1                # its size and its reply's are compared
     WATCH_PAUSE = 1 << 2                # it may have to wait
-    WATCH_REFUSE = 1 << 3               # it may be refused: is_loading, is_save_failing
+    WATCH_REFUSE = 1 << 3               # it may be refused: is_loading ...
 
 # Which arguments of a command nobody is shown (logs, MONITOR).
 cdef enum cmd_secrets_t:
@@ -181,6 +183,8 @@ cdef struct server_t:
     void *aof                           # aof_t, persistence/aof_file.pyx; or NULL
     # --- replication
     bint is_replica                     # has a master: writes are its alone
+    bint is_read_only                   # ... and clients must not write
+    bint is_stale                       # ... to which there is no link: do not serve
     int64_t repl_offset                 # bytes of the stream of changes so far
     int64_t repl_synced                 # of them, known to be on the disk (WAITAOF)
     void *backlog                       # backlog_t, replication/backlog.pyx; or NULL
@@ -301,7 +305,8 @@ cdef struct client_t:
     void *fieldsets                     # fieldsets_t, engine/fieldsets.pyx; or NULL
     void *subscriber                    # subscriber_t, engine/pubsub.pyx; or NULL
     void *tracker                       # tracker_t, engine/tracking.pyx; or NULL
-    void *replica                       # replica_t, replication/backlog.pyx; or NULL
+    # replica_t, replication/backlog.pyx; of a CLIENT_MASTER: master_t, master.pxd
+    void *replica                       # or NULL
     int64_t write_offset                # srv.repl_offset after its last write (WAIT)
     int64_t wanted_acks                 # replicas that it waits for (WAIT, WAITAOF)
     # --- identity

@@ -85,7 +85,7 @@ cdef void client_close(client_t *c) noexcept nogil:
         c.next.prev = c.prev
     srv.nclients -= 1
     client_stop_monitor(c)
-    if c.replica != NULL:
+    if c.flags & CLIENT_REPLICA:
         srv.forget_replica(c)
     if c.flags & CLIENT_PAUSED:
         srv.npaused -= 1

@@ -33,6 +33,15 @@ cdef extern from *:
         "EXECABORT Transaction discarded because of previous errors."
     #define ERR_LOADING "LOADING Redis is loading the dataset in memory"
     #define ERR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
+    #define ERR_UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+    #define ERR_UNBLOCKED_BY_ROLE \
+        "UNBLOCKED force unblock from blocking operation, instance state changed " \
+        "(master -> replica?)"
+    #define ERR_READ_ONLY \
+        "READONLY You can't write against a read only replica."
+    #define ERR_MASTER_DOWN \
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to " \
+        "'no'."
     #define ERR_MISCONF \
         "MISCONF Redis is configured to save RDB snapshots, but it's currently " \
         "unable to persist to disk. Commands that may modify the data set are " \
@@ -64,5 +73,9 @@ cdef extern from *:
     const char *ERR_NOT_IN_MULTI
     const char *ERR_EXEC_ABORT
     const char *ERR_LOADING
+    const char *ERR_UNBLOCKED
+    const char *ERR_UNBLOCKED_BY_ROLE
+    const char *ERR_READ_ONLY
+    const char *ERR_MASTER_DOWN
     const char *ERR_MISCONF
     const char *ERR_NO_REPLICAS

@@ -27,6 +27,10 @@ test of their flags says so:
     TRACKING          the keys that a command reads are noted; what is told to the
     REDIRECTED        client in consequence of its own command is to follow the reply
 
+The link to a master (CLIENT_MASTER) is a client of another kind: nothing is refused to
+it, all that it is replied is dropped after each read, it sees keys whose time is over
+until it deletes them, and it is noted how much of its stream has taken effect.
+
 Threads: the thread that executes commands, without the GIL.
 """
 from fastredis.core.clock cimport clock_cycles, clock_ticks_ns
@@ -59,6 +63,7 @@ from fastredis.engine.client cimport (
     CMD_READONLY,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
+    CMD_STALE,
     CMD_SUBSCRIBER,
     CMD_UNQUEUED,
     CMD_WRITE,
@@ -80,11 +85,14 @@ from fastredis.engine.cmdlog cimport (
 )
 from fastredis.engine.errors cimport (
     ERR_LOADING,
+    ERR_MASTER_DOWN,
     ERR_MISCONF,
     ERR_NO_AUTH,
     ERR_NO_REPLICAS,
     ERR_NOT_IN_MULTI,
+    ERR_READ_ONLY,
 )
+from fastredis.engine.master cimport master_t
 from fastredis.engine.monitor cimport monitor_feed
 from fastredis.engine.multi cimport (
     multi_args_nbytes,
@@ -150,6 +158,9 @@ cdef enum:
     SPECIAL = MUTED | STATEFUL | CLIENT_REDIRECTED
     CLOSING = CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
     STOPPING = CLOSING | CLIENT_BLOCKED
+    NOTED = STOPPING | CLIENT_MASTER    # there is something to do after a request
+    # what _execute itself looks at needs no more
+    LOOKED_AT = ~WATCH_REFUSE
     UNKNOWN_ARGS_SHOWN = 128
 
 # A parsed request that waits for its turn.
@@ -233,10 +244,29 @@ cdef void _refuse(client_t *c, const char *why) noexcept nogil:
     watch_clear(c)
 
 
+cdef bint _is_refused_by_replica(client_t *c) noexcept nogil:
+    """Reply an error and return True if a replica must not execute a request."""
+    cdef server_t *srv = c.srv
+    if srv.is_read_only and _is_write(c):
+        _refuse(c, ERR_READ_ONLY)
+    elif srv.is_stale and not c.cmd.flags & CMD_STALE:
+        _refuse(c, ERR_MASTER_DOWN)
+    elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
+        _refuse(c, ERR_LOADING)
+    else:
+        return False
+    c.cmd.rejected_calls += 1
+    return True
+
+
 cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
     """Reply an error and return True if the state of the data set forbids a request."""
     cdef server_t *srv = c.srv
     cdef char[256] text
+    if c.flags & CLIENT_MASTER:
+        return False        # what has happened there has to happen here
+    if srv.is_replica and _is_refused_by_replica(c):
+        return True
     if srv.is_save_failing and (_is_write(c) or strcmp(c.cmd.name, b"ping") == 0):
         _refuse(c, ERR_MISCONF)
     elif srv.aof_error and (_is_write(c) or strcmp(c.cmd.name, b"ping") == 0):
@@ -245,9 +275,8 @@ cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
         _refuse(c, text)
     elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
         reply_error(c, ERR_LOADING)
-    elif srv.has_too_few_replicas and c.cmd.flags & CMD_WRITE \
-            and not c.flags & CLIENT_MASTER:
-        reply_error(c, ERR_NO_REPLICAS)
+    elif srv.has_too_few_replicas and not srv.is_replica and _is_write(c):
+        _refuse(c, ERR_NO_REPLICAS)
     else:
         return False
     c.cmd.rejected_calls += 1
@@ -628,12 +657,12 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     p.pos = 0
     c.active_ms = srv.now_ms
     srv.ks.is_no_touch = (c.flags & CLIENT_NO_TOUCH) != 0
-    srv.ks.is_expired_shown = srv.is_import_mode \
-        and (c.flags & CLIENT_IMPORT_SOURCE) != 0
+    srv.ks.is_expired_shown = (c.flags & CLIENT_MASTER) != 0 or (
+        srv.is_import_mode and (c.flags & CLIENT_IMPORT_SOURCE) != 0)
     while True:
         # --- 1: parse
         p.max_bulk_nbytes = srv.proto_max_bulk_len
-        if p.max_bulk_nbytes > ARG_MAX_NBYTES:
+        if p.max_bulk_nbytes > ARG_MAX_NBYTES or c.flags & CLIENT_MASTER:
             p.max_bulk_nbytes = ARG_MAX_NBYTES
         p.is_limited = not c.flags & CLIENT_AUTHENTICATED
         limit = 1 if p.is_limited else BATCH_MAX
@@ -670,7 +699,7 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             c.cmd = r.cmd
             c.first_key_hash = r.hash
             c.has_key_hash = r.has_key
-            if fr_likely(not (c.flags & SPECIAL | srv.watch | is_large)):
+            if fr_likely(not (c.flags & SPECIAL | srv.watch & LOOKED_AT | is_large)):
                 now = _execute(c, now)
             else:
                 if srv.watch & WATCH_PAUSE and pause_postpones(c):
@@ -680,9 +709,12 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             done = r.end
             if fr_unlikely(srv.has_changed_keys):
                 blocking_serve(srv, _rerun)
-            if fr_unlikely(c.flags & STOPPING):
-                n = i + 1
-                break
+            if fr_unlikely(c.flags & NOTED):
+                if c.flags & (CLIENT_MASTER | CLIENT_MULTI) == CLIENT_MASTER:
+                    (<master_t *>c.replica).applied = done
+                if c.flags & STOPPING:
+                    n = i + 1
+                    break
         c.ncommands += n
         srv.ncommands += n
         if fr_unlikely(c.flags & CLIENT_BLOCKED):
@@ -703,11 +735,32 @@ cdef size_t _feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             return nbytes
 
 
+cdef size_t _feed_stream(client_t *c, char *buf, size_t nbytes) noexcept nogil:
+    """Execute what a master sent; see engine/master.pxd."""
+    cdef master_t *m = <master_t *>c.replica
+    cdef out_t kept = c.out
+    cdef size_t used
+    m.applied = 0
+    c.out = out_apart(&kept)
+    used = _feed(c, buf, nbytes)
+    out_clear(&c.out)
+    c.out = kept
+    c.srv.ks.is_expired_shown = False
+    if not c.flags & (CLIENT_MULTI | CLOSING):
+        m.applied = used    # an empty line ends nothing
+    m.fed(c, buf, used)
+    return used
+
+
 cdef size_t engine_feed(client_t *c, char *buf, size_t nbytes) noexcept nogil:
     """Execute the requests in buf; see the header."""
     cdef size_t used
     c.srv.current = c
     c.srv.current_nbytes = nbytes
+    if fr_unlikely(c.flags & CLIENT_MASTER):
+        used = _feed_stream(c, buf, nbytes)
+        c.srv.current = NULL
+        return used
     used = _feed(c, buf, nbytes)
     if fr_unlikely(c.srv.output_limits[LIMIT_NORMAL].hard_nbytes != 0):
         # also where it could be sent at once

@@ -21,6 +21,7 @@ from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
+    CLIENT_MASTER,
     CLIENT_REPLY_OFF,
     CLIENT_REPLY_SKIP,
     client_queue_unblocked,
@@ -63,7 +64,7 @@ cdef void flush_sync(client_t *c, int first, int n) noexcept nogil:
         db_will_flush(srv, &srv.ks.dbs[i])
         nkeys += db_flush(&srv.ks.dbs[i], not is_here)
     mark_dirty(c, nkeys)
-    if is_here or nkeys == 0:
+    if is_here or nkeys == 0 or c.flags & CLIENT_MASTER:
         reply_ok(c)
         return
     if srv.flush_fd < 0 or (was_idle and nkeys <= WAIT_HERE_MAX):

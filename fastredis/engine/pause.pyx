@@ -49,7 +49,7 @@ cdef void pause_end(server_t *srv) noexcept nogil:
     srv.pause_mode = PAUSE_NONE
     srv.pause_until_ms = 0
     srv.watch &= ~WATCH_PAUSE
-    srv.ks.is_expire_paused = srv.is_import_mode
+    srv.ks.is_expire_paused = srv.is_import_mode or srv.is_replica
     while c != NULL and srv.npaused:
         if c.flags & CLIENT_PAUSED:
             c.flags &= ~(CLIENT_BLOCKED | CLIENT_PAUSED)

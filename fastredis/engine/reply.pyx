@@ -2,6 +2,8 @@
 """Replies that need more than an encoder: errors, string objects, HELP: see reply.pxd.
 """
 from fastredis.datatypes.t_string cimport STR_INT_MAX, str_bytes
+from fastredis.engine.client cimport CLIENT_MASTER
+from fastredis.engine.master cimport master_t
 from fastredis.engine.stats cimport errors_count
 from fastredis.keyspace.obj cimport (
     OBJ_ENC_BLOB,
@@ -22,6 +24,8 @@ cdef void reply_error_len(
     client_t *c, const char *text, size_t nbytes
 ) noexcept nogil:
     """Reply an error and count it."""
+    if c.flags & CLIENT_MASTER:
+        (<master_t *>c.replica).failed(c, text, nbytes)
     c.error_count += 1
     c.srv.stats.error_replies += 1
     errors_count(&c.srv.error_counts, text, nbytes)

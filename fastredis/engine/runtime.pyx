@@ -59,6 +59,7 @@ from fastredis.engine.changed cimport (
     dbs_will_flush,
 )
 from fastredis.engine.client cimport (
+    CHANGE_LOCAL,
     CLIENT_AUTHENTICATED,
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
@@ -97,8 +98,15 @@ from fastredis.engine.cmdlog cimport (
 )
 from fastredis.engine.describe cimport client_describe
 from fastredis.engine.flush cimport flush_serve
+from fastredis.engine.errors cimport ERR_UNBLOCKED, ERR_UNBLOCKED_BY_ROLE
 from fastredis.engine.execute cimport engine_execute, engine_serve_blocked
-from fastredis.engine.pause cimport PAUSE_NONE, pause_check
+from fastredis.engine.pause cimport (
+    PAUSE_NONE,
+    PAUSE_WRITE,
+    pause_check,
+    pause_end,
+    pause_start,
+)
 from fastredis.engine.spikes cimport spike_add, spike_free
 from fastredis.engine.multi cimport watch_free, watch_nclients, watch_nkeys
 from fastredis.engine.propagate cimport feed_free
@@ -121,11 +129,15 @@ from fastredis.engine.tracking cimport (
 )
 from fastredis.ds.hashtable cimport ht_nbytes
 from fastredis.keyspace.db cimport (
+    DB_EXPIRED,
+    DB_LIVE,
     db_avg_ttl,
     db_check,
     db_flush,
     db_len,
     db_peek,
+    db_state,
+    db_state_t,
     db_subexpire_len,
     db_t,
     db_walk,
@@ -145,6 +157,7 @@ from fastredis.keyspace.lazyfree cimport (
     lazyfree_wait,
 )
 from fastredis.keyspace.obj cimport (
+    OBJ_NO_EXPIRE,
     obj_encoding_name,
     obj_expire_ms,
     obj_key,
@@ -162,7 +175,7 @@ from fastredis.resp.writer cimport (
     out_pool_free,
     out_seal,
 )
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset, strncpy
 
 from fastredis.resp.values import ReplyError
@@ -320,7 +333,7 @@ cdef class Engine:
             self.srv.ks.lfu.decay_min = value
         elif name == "import-mode":
             self.srv.is_import_mode = value
-            self.srv.ks.is_expire_paused = value or self.srv.pause_mode != PAUSE_NONE
+            _pause_expiry(&self.srv)
         elif name == "hash-max-listpack-entries":
             self.srv.hash_limits.max_entries = value
         elif name == "hash-max-listpack-value":
@@ -607,7 +620,7 @@ cdef class Engine:
         cdef client_t *c = _find(&self.srv, client_id)
         if c == NULL or c.blocked == NULL:
             return False
-        blocking_cancel(c, with_error)
+        blocking_cancel(c, ERR_UNBLOCKED if with_error else NULL)
         return True
 
     @property
@@ -725,18 +738,73 @@ cdef class Engine:
             self.srv.has_too_few_replicas = value
             _watch_refusals(&self.srv)
 
+    def set_replica(self, bint value, *, bint read_only, bint stale):
+        """Follow a master, whose keys expire when it says so, or end that.
+
+        read_only: clients must not write; stale: they must not read either.
+        """
+        self.srv.is_replica = value
+        self.srv.is_read_only = value and read_only
+        self.srv.is_stale = value and stale
+        if value and not read_only:
+            self.srv.change_hooks |= CHANGE_LOCAL
+        else:
+            self.srv.change_hooks &= ~CHANGE_LOCAL
+        _pause_expiry(&self.srv)
+        _watch_refusals(&self.srv)
+
+    def note_local_expiry(self, int db, bytes key):
+        """Have a key that was written to a replica seen to; see expire_key."""
+        self.server.replication.note_local_expiry(db, key)
+
+    def pause_writes(self):
+        """Have requests that may write wait until end_pause."""
+        pause_start(&self.srv, PAUSE_WRITE, INT64_MAX)
+
+    def end_pause(self):
+        """Have the requests that wait executed."""
+        pause_end(&self.srv)
+
+    def unblock_all(self):
+        """End the waiting of all clients with an error: they may be behind here."""
+        cdef client_t *c = self.srv.clients
+        while c != NULL:
+            if c.blocked != NULL:
+                blocking_cancel(c, ERR_UNBLOCKED_BY_ROLE)
+            c = c.next
+
+    def expire_key(self, int db, bytes key):
+        """Delete a key whose time has passed; return whether it is to be seen to again.
+
+        For keys that were written to a replica, whose master knows nothing of them.
+        """
+        cdef db_t *d = &self.srv.ks.dbs[db]
+        cdef dbkey_t k = dbkey(key, len(key))
+        cdef db_state_t state = db_state(d, &k)
+        cdef bint paused = self.srv.ks.is_expire_paused
+        if state == DB_LIVE:
+            return obj_expire_ms(db_peek(d, &k)) != OBJ_NO_EXPIRE
+        if state == DB_EXPIRED:
+            self.srv.ks.is_expire_paused = False
+            db_peek(d, &k)
+            self.srv.ks.is_expire_paused = paused
+        return False
+
     def watch_flushall(self):
         """Have server.flushed_all called after each FLUSHALL."""
         self.srv.flushed_all = _flushed_all
 
-    def flush_all(self):
-        """Empty all databases here and now; what clients watch has changed."""
+    def flush_all(self, *, bint is_async=False):
+        """Empty all databases; what clients watch has changed.
+
+        is_async: another thread frees what was in them.
+        """
         cdef int i
         with nogil:
             dbs_will_flush(&self.srv)
             for i in range(self.srv.ks.ndbs):
                 db_will_flush(&self.srv, &self.srv.ks.dbs[i])
-                db_flush(&self.srv.ks.dbs[i], False)
+                db_flush(&self.srv.ks.dbs[i], is_async)
 
     def set_checksum_skipped(self, bint value):
         """Take serialized values whatever their checksum, for testing the server."""
@@ -902,9 +970,15 @@ cdef class Engine:
 # --- Data set ---------------------------------------------------------------------
 
 
+cdef void _pause_expiry(server_t *srv) noexcept:
+    srv.ks.is_expire_paused = (
+        srv.is_import_mode or srv.is_replica or srv.pause_mode != PAUSE_NONE)
+
+
 cdef void _watch_refusals(server_t *srv) noexcept:
     if srv.is_loading or srv.is_save_failing or srv.aof_error \
-            or srv.has_too_few_replicas:
+            or srv.has_too_few_replicas \
+            or srv.is_read_only or srv.is_stale:
         srv.watch |= WATCH_REFUSE
     else:
         srv.watch &= ~WATCH_REFUSE

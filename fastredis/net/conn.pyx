@@ -15,6 +15,7 @@ from fastredis.engine.client cimport (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_ASAP,
     CLIENT_IN_WRITE_LIST,
+    CLIENT_MASTER,
     CLIENT_UNBLOCKED,
     client_close,
     client_free_closing,
@@ -154,7 +155,7 @@ cdef void _received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             if c.read_room > READ_MAX:
                 c.read_room = READ_MAX
         c.qlen += nbytes
-        if c.qlen > srv.query_buffer_limit:
+        if c.qlen > srv.query_buffer_limit and not c.flags & CLIENT_MASTER:
             # before the request is executed that has become too long
             srv.stats.query_limit_disconnections += 1
             client_close(c)
@@ -164,7 +165,8 @@ cdef void _received(client_t *c, char *buf, size_t nbytes) noexcept nogil:
             c.active_ms = srv.now_ms
         else:
             _execute_kept(c)
-    if c.qlen > srv.query_buffer_limit and not c.flags & CLIENT_CLOSE_ASAP:
+    if c.qlen > srv.query_buffer_limit \
+            and not c.flags & (CLIENT_CLOSE_ASAP | CLIENT_MASTER):
         srv.stats.query_limit_disconnections += 1
         client_close(c)
 

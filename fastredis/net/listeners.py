@@ -300,6 +300,20 @@ class Listeners:
         elif self.reactor is not None:
             self.reactor.remove_listeners()
 
+    # --- Connections that are made from here -------------------------------------
+
+    def adopt(self, connection: int | asyncio.Transport) -> int:
+        """Serve a connection as a client, and return the client's id.
+
+        connection: the descriptor of a socket, for the reactor; or a transport.
+        """
+        if isinstance(connection, int):
+            assert self.reactor is not None
+            return int(self.reactor.adopt(connection))
+        from fastredis.net.transport import TransportRoad
+
+        return int(TransportRoad(self._engine)().adopt(connection))
+
     # --- Close -------------------------------------------------------------------
 
     def close(self) -> None:

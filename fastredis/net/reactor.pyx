@@ -112,6 +112,13 @@ cdef extern from *:
         getsockname(fd, (struct sockaddr *)&ss, &len);
         reactor_name(&ss, out, n);
     }
+    static void reactor_peer_name(int fd, char *out, size_t n) {
+        struct sockaddr_storage ss;
+        socklen_t len = sizeof ss;
+        memset(&ss, 0, sizeof ss);
+        getpeername(fd, (struct sockaddr *)&ss, &len);
+        reactor_name(&ss, out, n);
+    }
     static void reactor_tune(int fd, int keepalive_s) {
         int v = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, sizeof v);
@@ -171,6 +178,7 @@ cdef extern from *:
     int reactor_accept(int fd, sockaddr_storage *ss, socklen_t *len) nogil
     void reactor_name(const sockaddr_storage *ss, char *out, size_t n) nogil
     void reactor_local_name(int fd, char *out, size_t n) nogil
+    void reactor_peer_name(int fd, char *out, size_t n) nogil
     void reactor_tune(int fd, int keepalive_s) nogil
     void reactor_exact_timers() nogil
     void reactor_nap(int us) nogil
@@ -337,6 +345,27 @@ cdef class Reactor:
         e.events = EPOLLIN
         e.data.u64 = (<uint64_t>i << 1) | LISTENER_TAG
         return epoll_ctl(self.epfd, op, self.listeners[i].fd, &e)
+
+    def adopt(self, int fd):
+        """Serve a connection that was made from here; return its client's id.
+
+        fd: of a connected, non-blocking socket; the client closes it.
+        """
+        cdef client_t *c = client_new(self.srv, 0)
+        cdef epoll_event e
+        c.fd = fd
+        c.epfd = self.epfd
+        c.flush = _flush
+        reactor_peer_name(fd, c.peer, sizeof(c.peer))
+        reactor_local_name(fd, c.local, sizeof(c.local))
+        reactor_tune(fd, self.srv.keepalive_s)
+        e.events = EPOLLIN | EPOLLRDHUP | EPOLLET
+        e.data.ptr = c
+        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, fd, &e) < 0:
+            number = errno
+            client_close(c)
+            raise OSError(number, "the connection cannot be watched")
+        return c.id
 
     def remove_listeners(self):
         """Accept no more clients."""

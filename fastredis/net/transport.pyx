@@ -40,7 +40,7 @@ from fastredis.net.conn cimport (
     conn_refusal,
 )
 from fastredis.resp.writer cimport out_block_t, out_consume, out_seal
-from libc.string cimport memcpy, memset, strncpy
+from libc.string cimport memset, strncpy
 
 import socket
 
@@ -152,7 +152,6 @@ cdef class ClientProtocol:
     def connection_made(self, transport):
         """Make the client, or refuse it."""
         cdef server_t *srv = &self.road.engine.srv
-        cdef client_t *c
         cdef const char *refusal
         cdef char[64] peer
         cdef bint is_unix
@@ -168,20 +167,43 @@ cdef class ClientProtocol:
             transport.close()
             srv.stats.rejected_connections += 1
             return
+        self._serve(sock, peer, is_unix)
+        srv.stats.connections += 1
+        if not is_unix:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    cdef int _serve(self, object sock, const char *peer, bint is_unix) except -1:
+        """Make the client."""
+        cdef server_t *srv = &self.road.engine.srv
+        cdef client_t *c
         server_update_clock(srv)
         c = client_new(srv, CLIENT_TRANSPORT | (CLIENT_UNIX_SOCKET if is_unix else 0))
         c.flush = _flush
         c.release = _release
         c.protocol = <PyObject *>self
         Py_INCREF(self)
-        memcpy(c.peer, peer, sizeof(peer))
+        strncpy(c.peer, peer, sizeof(c.peer) - 1)
         _set_name(c.local, sizeof(c.local), sock.getsockname())
-        srv.stats.connections += 1
         self.c = c
         self.road.nclients += 1
-        transport.set_write_buffer_limits(high=WRITE_HIGH)
-        if not is_unix:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH)
+        return 0
+
+    def adopt(self, transport):
+        """Serve a connection that was made from here; return its client's id.
+
+        The transport's protocol is this one then; what it has read before is the
+        caller's.
+        """
+        cdef char[64] peer
+        sock = transport.get_extra_info("socket")
+        self.transport = transport
+        memset(peer, 0, sizeof(peer))
+        _set_name(peer, sizeof(peer), sock.getpeername())
+        self._serve(sock, peer, False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.set_protocol(self)
+        return self.c.id
 
     def connection_lost(self, exc):
         """Free the client, unless the server did."""

@@ -434,6 +434,10 @@ cdef class Backlog:
         backlog_append(
             &self.engine.srv, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
+    def ask_acks(self):
+        """Have replicas asked at the end of the round how far they are."""
+        backlog_ask_acks(&self.engine.srv)
+
     @property
     def start_offset(self):
         """Bytes of the stream before those that are kept."""

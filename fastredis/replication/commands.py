@@ -18,10 +18,28 @@ def psync(ctx: Any, replid: bytes, offset: bytes, *args: bytes) -> Any:
     Raises: ReplyError.
     """
     number = _integer(offset)
-    if args:
-        raise ReplyError(_SYNTAX_ERROR)
     primary = ctx.server.replication.primary
+    if args and args[0].lower() == b"failover":
+        _take_over(ctx, replid.decode("latin-1"))
+    elif args:
+        raise ReplyError(_SYNTAX_ERROR)
     return primary.synchronize(ctx, replid.decode("latin-1"), number)
+
+
+def _take_over(ctx: Any, replid: str) -> None:
+    """Become a primary, since the one that is followed so far wants that.
+
+    Raises: ReplyError if this is no replica, or has another history.
+    """
+    replication, log = ctx.server.replication, ctx.server.log
+    log.notice(f"Failover request received for replid {replid}.")
+    if replication.link.address is None:
+        raise ReplyError("ERR PSYNC FAILOVER can't be sent to a master.")
+    if replid != replication.history.replid:
+        raise ReplyError("ERR PSYNC FAILOVER replid must match my replid.")
+    replication.link.unfollow()
+    info = ctx.describe_client()
+    log.notice(f"MASTER MODE enabled (failover request from 'addr={info['addr']}')")
 
 
 def sync(ctx: Any) -> Any:
@@ -47,7 +65,7 @@ def replconf(ctx: Any, *args: bytes) -> SimpleString | object:
             return NO_REPLY
         if word == b"getack":
             link = ctx.server.replication.link
-            if link is not None:
+            if ctx.client.id == link.client_id:
                 link.acknowledge()
             return NO_REPLY
         _note(primary.peer(ctx.client.id), word, value)
@@ -106,7 +124,7 @@ def _note(peer: Any, word: bytes, value: bytes) -> None:
 def role(ctx: Any) -> list[Any]:
     """Return what this server is, and whom it follows or is followed by."""
     replication = ctx.server.replication
-    if replication.link is not None:
+    if replication.link.address is not None:
         found: list[Any] = replication.link.role()
         return found
     rows = [

@@ -160,7 +160,7 @@ class Primary:
         if client_id in self.replicas:
             return NO_REPLY
         link = self._server.replication.link
-        if link is not None and not link.is_connected:
+        if link.address is not None and not link.is_up:
             raise ReplyError(
                 "NOMASTERLINK Can't SYNC while not connected with my master"
             )
@@ -629,4 +629,5 @@ class Primary:
         """Return what a file with the data set says of its history, or None."""
         if not self.backlog.is_active:
             return None
-        return self._history.replid, self._history.offset, 0
+        db = self._server.replication.link.stream_db
+        return self._history.replid, self._history.offset, db

@@ -228,6 +228,10 @@ class ServerProcess:
     def restart(self) -> None:
         """Stop it and start it again with the same port, directory and log."""
         self.stop()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it, after its end, with the same port, directory and log."""
         fixed, self._fixed_port = self._fixed_port, True
         try:
             self.start()
