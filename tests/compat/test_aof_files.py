@@ -105,8 +105,7 @@ def test_a_folder_is_read(
     with running(source, here, **options) as server:
         client = server.client()
         fill(client, dataset())
-        if source != "fastredis" or preamble == "yes":
-            fill(client, STREAMS)
+        fill(client, STREAMS)
         rewritten(client)
         fill(client, CHANGES)
         before = contents(client)
