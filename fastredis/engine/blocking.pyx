@@ -49,7 +49,7 @@ from fastredis.engine.client cimport (
     server_update_clock,
 )
 from fastredis.engine.reply cimport reply_error, reply_null, reply_null_array
-from fastredis.keyspace.db cimport db_peek
+from fastredis.keyspace.db cimport DB_LIVE, db_peek, db_state
 from fastredis.keyspace.obj cimport obj_t, obj_type
 from fastredis.resp.parser cimport slice_t
 from libc.math cimport ceil
@@ -475,7 +475,10 @@ cdef void _try_key(
     key.hash = k.hash
     while w != NULL:
         following = w.next if w != end else NULL
-        o = db_peek(&srv.ks.dbs[k.db], &key)
+        # one whose time has passed stays until somebody asks for it, as in Redis
+        o = NULL
+        if db_state(&srv.ks.dbs[k.db], &key) == DB_LIVE:
+            o = db_peek(&srv.ks.dbs[k.db], &key)
         c = w.client
         own = _block(c)
         if (own.is_until_gone or (o != NULL and own.type == obj_type(o))) \
@@ -505,8 +508,6 @@ cdef void blocking_serve(
     srv.has_changed_keys = False
     if b.is_serving:
         return              # its caller's loop comes to it
-    # the command took its time: what has expired meanwhile wakes nobody
-    server_update_clock(srv)
     b.is_serving = True
     # what changed the key may have taken long: the key's time may be over by now
     server_update_clock(srv)

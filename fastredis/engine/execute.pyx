@@ -230,6 +230,18 @@ cdef bint _is_write(client_t *c) noexcept nogil:
     return False
 
 
+cdef bint _lacks(client_t *c, uint32_t flag) noexcept nogil:
+    """Is a request without a flag, or one of those of the transaction that it ends?"""
+    cdef int i
+    if not c.cmd.flags & flag:
+        return True
+    if c.flags & CLIENT_MULTI and strcmp(c.cmd.name, b"exec") == 0:
+        for i in range(multi_len(c)):
+            if not multi_at(c, i).cmd.flags & flag:
+                return True
+    return False
+
+
 cdef void _refuse(client_t *c, const char *why) noexcept nogil:
     """Reply an error; EXEC ends the transaction so, too."""
     cdef char[512] text
@@ -249,9 +261,9 @@ cdef bint _is_refused_by_replica(client_t *c) noexcept nogil:
     cdef server_t *srv = c.srv
     if srv.is_read_only and _is_write(c):
         _refuse(c, ERR_READ_ONLY)
-    elif srv.is_stale and not c.cmd.flags & CMD_STALE:
+    elif srv.is_stale and _lacks(c, CMD_STALE):
         _refuse(c, ERR_MASTER_DOWN)
-    elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
+    elif srv.is_loading and _lacks(c, CMD_LOADING):
         _refuse(c, ERR_LOADING)
     else:
         return False
@@ -273,8 +285,8 @@ cdef bint _is_refused_for_now(client_t *c) noexcept nogil:
         snprintf(text, sizeof(text), b"MISCONF Errors writing to the AOF file: %s",
                  strerror(srv.aof_error))
         _refuse(c, text)
-    elif srv.is_loading and not c.cmd.flags & CMD_LOADING:
-        reply_error(c, ERR_LOADING)
+    elif srv.is_loading and _lacks(c, CMD_LOADING):
+        _refuse(c, ERR_LOADING)
     elif srv.has_too_few_replicas and not srv.is_replica and _is_write(c):
         _refuse(c, ERR_NO_REPLICAS)
     else:

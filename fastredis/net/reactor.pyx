@@ -450,7 +450,10 @@ cdef class Reactor:
             c.tick_id = self.tick_id
             self.nserved += 1
         if events & EPOLLOUT:
-            c.flush(c)
+            if fr_unlikely(self.srv.feed_waits):
+                client_queue_write(c)   # a reply may be of what is not written yet
+            else:
+                c.flush(c)
             if c.flags & CLIENT_CLOSE_ASAP:
                 return
         if not events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP):

@@ -547,6 +547,7 @@ class Primary:
         self._count_good()
         self._forget_backlog(now)
         if not self.replicas:
+            self._next_ping = now + self._config["repl-ping-replica-period"]
             return
         if now >= self._next_ping and not self._engine.is_replica:
             self._next_ping = now + self._config["repl-ping-replica-period"]

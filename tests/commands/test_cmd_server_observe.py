@@ -375,9 +375,9 @@ def test_lolwut(client: RawClient) -> None:
 def test_what_has_no_effect_yet_is_logged_once(fresh_server: Fresh) -> None:
     server = fresh_server()
     client = server.client(2)
-    told = "Directives without effect yet: aof-load-truncated, replica-priority"
+    told = "Directives without effect yet: active-expire-effort, busy-reply-threshold"
     for _ in range(2):
-        client.ok("CONFIG", "SET", "aof-load-truncated", "no", "slave-priority", "7")
+        client.ok("CONFIG", "SET", "active-expire-effort", 3, "lua-time-limit", "7")
         client.ok("CONFIG", "SET", "hz", "11")
     assert server.log().count(told) == 1
     assert server.log().count("without effect yet") == 1
