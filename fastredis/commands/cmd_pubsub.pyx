@@ -18,6 +18,7 @@ from fastredis.engine.client cimport (
     CLIENT_REPLY_SKIP,
     client_t,
 )
+from fastredis.engine.propagate cimport feed_message
 from fastredis.engine.pubsub cimport (
     PUBSUB_CHANNEL,
     PUBSUB_PATTERN,
@@ -177,6 +178,7 @@ cdef api void cmd_sunsubscribe(client_t *c) noexcept nogil:
 cdef void _publish(client_t *c, int kind) noexcept nogil:
     reply_int(c, pubsub_publish(
         c.srv, kind, c.argv[1].ptr, c.argv[1].len, c.argv[2].ptr, c.argv[2].len))
+    feed_message(c)
 
 
 cdef api void cmd_publish(client_t *c) noexcept nogil:

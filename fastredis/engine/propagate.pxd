@@ -19,6 +19,7 @@ cdef struct feed_t:
     # --- the command that is under way
     bint is_replaced            # the handler said what to write instead of the request
     bint is_forced              # to be written though it changed nothing
+    bint is_message             # ... for replicas alone, where that is possible
 
 # --- For handlers -------------------------------------------------------------------
 
@@ -41,6 +42,8 @@ cdef void feed_key_i64(
 ) noexcept nogil
 # write the request down whether or not it has changed anything
 cdef void feed_anyway(client_t *c) noexcept nogil
+# have the request sent to the replicas, where it is of use, too (PUBLISH)
+cdef void feed_message(client_t *c) noexcept nogil
 
 # --- For the engine -----------------------------------------------------------------
 

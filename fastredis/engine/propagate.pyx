@@ -25,6 +25,7 @@ Cost: O(bytes) for each change. Threads: the thread that executes commands.
 """
 from fastredis.core.mem cimport zcalloc, zfree, zrealloc, zsize
 from fastredis.core.num cimport num_format_i64, num_format_u64
+from fastredis.core.status cimport fr_unlikely
 from fastredis.engine.client cimport (
     CMD_MAY_REPLICATE,
     CMD_TOUCHES_ARBITRARY_KEYS,
@@ -217,6 +218,12 @@ cdef void feed_anyway(client_t *c) noexcept nogil:
         _own(c.srv).is_forced = True
 
 
+cdef void feed_message(client_t *c) noexcept nogil:
+    """Have the request sent to the replicas; it changes nothing that is kept."""
+    if c.srv.feeds & FEED_REPLICAS:
+        _own(c.srv).is_forced = _own(c.srv).is_message = True
+
+
 # --- For the engine ---------------------------------------------------------------
 
 
@@ -249,6 +256,16 @@ cdef void feed_end_unit(server_t *srv) noexcept nogil:
     _count(srv, 2)
 
 
+cdef void _send_message(server_t *srv, feed_t *f) noexcept nogil:
+    """Hand the unit, a message, to the replicas, and keep it out of the file.
+
+    Within a transaction it stays where it is: what surrounds it has to surround it.
+    """
+    srv.write_replicas(srv, f.buf + f.taken, f.len - f.taken)
+    f.len = f.taken = f.unit_at
+    f.db = UNKNOWN_DB           # the file has not been told which it is
+
+
 cdef void feed_call(client_t *c) noexcept nogil:
     """Execute c.cmd, and write the request down if need be."""
     cdef server_t *srv = c.srv
@@ -274,6 +291,10 @@ cdef void feed_call(client_t *c) noexcept nogil:
     f.is_forced = was_forced
     if is_outer:
         feed_end_unit(srv)
+        if fr_unlikely(f.is_message):
+            f.is_message = False
+            if srv.feeds & FEED_AOF and c.cmd.flags & CMD_MAY_REPLICATE:
+                _send_message(srv, f)
         if _offset(srv, f) != offset:
             c.write_offset = _offset(srv, f)
 

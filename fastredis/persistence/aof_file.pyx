@@ -109,6 +109,7 @@ cdef void _on_write(server_t *srv) noexcept nogil:
     cdef uint64_t started = clock_mono_ns()
     cdef int number = 0
     if _complete(f) == 0:
+        srv.feed_waits = f.len != 0
         return
     if a.write_delay_us:
         usleep(a.write_delay_us)

@@ -246,3 +246,36 @@ def test_a_promoted_replica_and_its_former_primary_part(
     same(primary, [replica])
     assert theirs.cmd("GET", "own") is None
     assert theirs.cmd("GET", "mine") == b"1"
+
+
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+def test_messages_reach_the_subscribers_of_a_replica(
+    fresh_server: Callable[..., FastredisServer],
+    genuine: Callable[..., GenuineServer],
+    appendonly: str,
+) -> None:
+    """They are sent to replicas, but take no room in the file."""
+    primary = fresh_server(appendonly=appendonly, repl_diskless_sync_delay=0)
+    client = primary.client()
+    replica = genuine("redis")
+    follow(replica, primary)
+    subscriber = replica.client()
+    subscriber.cmd("SUBSCRIBE", "news")
+    client.ok("SELECT", 3)
+    client.ok("SET", "a", "1")
+    assert client.cmd("PUBLISH", "news", "one") == 0
+    client.ok("SET", "b", "2")
+    assert client.pipeline([["MULTI"], ["PUBLISH", "news", "two"], ["EXEC"]])[-1] == [0]
+    client.ok("SET", "c", "3")
+    assert subscriber.read() == [b"message", b"news", b"one"]
+    assert subscriber.read() == [b"message", b"news", b"two"]
+    same(primary, [replica])
+    if appendonly == "no":
+        return
+    (file,) = (primary.directory / "appendonlydir").glob("*.incr.aof")
+    written = file.read_bytes()
+    assert b"one" not in written
+    assert written.count(b"\r\nSET\r\n") == 3
+    digest = client.cmd("DEBUG", "DIGEST")
+    client.ok("DEBUG", "LOADAOF")
+    assert client.cmd("DEBUG", "DIGEST") == digest
