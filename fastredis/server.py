@@ -761,6 +761,14 @@ class Server:
         title = f"{process.program_name()}-{what} *:{address}"
         return title.encode("utf-8", "surrogateescape")
 
+    def role_changed(self) -> None:
+        """Tell the kernel how dear this process is in its new role."""
+        if self.oom_score is None:
+            return
+        is_replica = self.replication.is_replica
+        self.oom_score.role = process.OOM_REPLICA if is_replica else process.OOM_MASTER
+        self.oom_score.apply(self.config)
+
     def child_oom_score(self) -> int | None:
         """Return the kernel's score for a child process; None: it is this one's."""
         if self.oom_score is None:

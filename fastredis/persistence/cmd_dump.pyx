@@ -181,7 +181,7 @@ cdef api void cmd_restore(client_t *c) noexcept nogil:
         obj_free(o)
         if db_delete(c.db, &key):
             key_changed(c, &key, NOTIFY_GENERIC, b"del")
-            feed_key(c, b"UNLINK", &key)
+            feed_key(c, b"UNLINK" if c.db.ks.is_lazy_server_del else b"DEL", &key)
         reply_ok(c)
         return
     o = rdb_store(c.db, &key, o, when)

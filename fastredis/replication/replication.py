@@ -84,6 +84,7 @@ class Replication:
     def became_replica(self) -> None:
         """See to what a replica does not do: its changes come from its primary."""
         self.primary.backlog.follow_role()
+        self._server.role_changed()
 
     def became_master(self) -> None:
         """See to what a primary does: replicas ask for its own changes."""
@@ -91,6 +92,7 @@ class Replication:
         self.primary.disconnect_all()
         self.primary.start_backlog()
         self.primary.backlog.follow_role()
+        self._server.role_changed()
 
     def renamed(self) -> None:
         """See to replicas that know the history by its name before."""
