@@ -176,12 +176,12 @@ def test_no_banner_in_a_file_unless_asked(tmp_path: Path) -> None:
 def test_start_names_what_has_no_effect(tmp_path: Path) -> None:
     path = tmp_path / "log"
     config = Config(
-        {"logfile": path, "appendonly": "yes", "hz": 5, "rdb-del-sync-files": "yes"}
+        {"logfile": path, "io-threads": 2, "hz": 5, "cluster-enabled": "yes"}
     )
     log_start(Logger.for_config(config), config)
     written = [(m[2], m[4], m[5]) for m in lines(path)]
     assert written[-1] == (
-        "C", "#", "Directives without effect yet: appendonly, rdb-del-sync-files",
+        "C", "#", "Directives without effect yet: io-threads, cluster-enabled",
     )  # fmt: skip
     assert written[1][2].endswith(f"pid={os.getpid()}, just started")
     assert written[2][2] == "Configuration loaded"
