@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from support.replicas import WAIT_SECONDS, Make, follow, wait_link, wait_same
@@ -48,7 +51,7 @@ def test_writes_wait_until_it_is_given_up(make_server: Make) -> None:
     primary, replica = make_server("fastredis"), make_server("fastredis")
     follow(replica, primary)
     wait_same(primary, replica)
-    replica.client().send("DEBUG", "SLEEP", "1")
+    os.kill(replica.pid, signal.SIGSTOP)
     client = primary.client()
     client.ok("SET", "a", "1")  # what it does not acknowledge in time
     client.ok("FAILOVER", "TIMEOUT", 300)
@@ -63,6 +66,7 @@ def test_writes_wait_until_it_is_given_up(make_server: Make) -> None:
     assert str(writer.read()) == "OK"
     assert state(primary) == "no-failover"
     assert "Replica never caught up before timeout" in primary.log()
+    os.kill(replica.pid, signal.SIGCONT)
     wait_same(primary, replica)
 
 
