@@ -427,16 +427,17 @@ def test_turning_it_on_is_tried_again(case: Case, operation: str, name: str) -> 
         assert reply == "OK"
         wait_until(lambda: "err" in client.info()["aof_last_bgrewrite_status"], 10)
         case.disk.heal()
+    client.cmd("RPUSH", "list", 2)
+
+    def is_on() -> bool:
         if "repeatedly failed" in case.log:
             client.cmd("BGREWRITEAOF")  # else it is tried in a minute
-    client.cmd("RPUSH", "list", 2)
-    wait_until(
-        lambda: (
+        return (
             client.info()["aof_rewrite_scheduled"] == "0"
             and wait_no_child(client)["aof_last_bgrewrite_status"] == "ok"
-        ),
-        20,
-    )
+        )
+
+    wait_until(is_on, 20)
     client.cmd("RPUSH", "list", 3)
     case.kill()
     assert {path.name for path in case.files.iterdir()} == case.named()
