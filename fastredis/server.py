@@ -15,8 +15,8 @@ start one within their process::
         client = redis.Redis(port=server.port)
         server.call("SET", "greeting", "hello")    # no socket in between
 
-Such a server neither loads nor saves a file unless ``save`` or ``dbfilename`` is among
-its options.
+Such a server neither loads nor saves a file unless ``save``, ``dbfilename`` or
+``appendonly`` is among its options.
 """
 
 from __future__ import annotations
@@ -374,10 +374,13 @@ class Server:
         if owns_process:
             self._owns_process = True
             self._settle_in()
-        elif self.config.given.keys().isdisjoint(("save", "dbfilename")):
+        else:
             # within another program: it would find and leave files wherever that runs
-            self._keeps_data = False
-            self.config.assign("save", [""])
+            given = self.config.given.keys()
+            has_snapshots = not given.isdisjoint(("save", "dbfilename"))
+            self._keeps_data = has_snapshots or "appendonly" in given
+            if not has_snapshots:
+                self.config.assign("save", [""])
         try:
             self._listeners = self._listen()
         except ListenError as error:
@@ -507,8 +510,6 @@ class Server:
         """Load what was saved, and serve meanwhile; return whether that worked."""
         assert self._stop is not None
         if not self._keeps_data:
-            return True
-        if not self._owns_process and not self._config_keeps_data():
             return self.aof.settle()
         has_aof = self.config["appendonly"]
         try:
@@ -526,16 +527,6 @@ class Server:
         """Reply to clients whose FLUSHALL is over; there is a byte for each."""
         self.engine.serve_flushed(len(os.read(fd, _FLUSHED_MAX)))
         end_round(self.engine)
-
-    def _config_keeps_data(self) -> bool:
-        """Return whether the configuration speaks of files with data.
-
-        A server within another program keeps none unless it is told to: it would
-        find and leave them wherever the program runs.
-        """
-        return not self.config.given.keys().isdisjoint(
-            ("save", "dbfilename", "appendonly")
-        )
 
     @property
     def has_child(self) -> bool:

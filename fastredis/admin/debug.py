@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from fastredis.admin import crash, dataset
 from fastredis.admin.config import is_allowed, rewrite
 from fastredis.config.values import memory_bytes
+from fastredis.engine.python_args import integer
 from fastredis.persistence.snapshots import LoadFailed
 from fastredis.resp.values import OK, RawReply, ReplyError, SimpleString, Verbatim
 
@@ -26,7 +27,6 @@ _NOT_ALLOWED: Final = (
     "option in the configuration file, and then restart the server."
 )
 _NO_KEY: Final = "ERR no such key"
-_NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 _NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 _I64_MAX: Final = 2**63 - 1
 _PACKED_MAX: Final = 2**32 - 2**20  # what Redis allows
@@ -65,20 +65,6 @@ def debug(ctx: Any, name: bytes, *args: bytes) -> Any:
 
 
 # --- Arguments --------------------------------------------------------------------
-
-
-def _integer(value: bytes, low: int, high: int, error: str) -> int:
-    """Read an integer as Redis writes it, within bounds.
-
-    Raises: ReplyError with the error.
-    """
-    try:
-        number = int(value)
-    except ValueError:
-        raise ReplyError(error) from None
-    if b"%d" % number != value or not low <= number <= high:
-        raise ReplyError(error)
-    return number
 
 
 def _is_set(value: bytes) -> bool:
@@ -131,7 +117,7 @@ def _pause_cron(ctx: Any, value: bytes) -> SimpleString:
 
 def _aof_flush_sleep(ctx: Any, us: bytes) -> SimpleString:
     """Make writing slow."""
-    ctx.server.aof.set_write_delay(_integer(us, 0, 2**31 - 1, _NOT_POSITIVE))
+    ctx.server.aof.set_write_delay(integer(us, 0, 2**31 - 1, _NOT_POSITIVE))
     return OK
 
 
@@ -173,8 +159,8 @@ def _populate(
     ctx: Any, count: bytes, prefix: bytes = b"key", size: bytes = b"0"
 ) -> SimpleString:
     """Add keys <prefix>:0 ... with values value:0 ..., cut or filled to a size."""
-    number = _integer(count, 0, _I64_MAX, _NOT_POSITIVE)
-    nbytes = _integer(size, 0, _I64_MAX, _NOT_POSITIVE)
+    number = integer(count, 0, _I64_MAX, _NOT_POSITIVE)
+    nbytes = integer(size, 0, _I64_MAX, _NOT_POSITIVE)
     try:
         dataset.populate(ctx.server.engine, ctx.client.db, number, prefix, nbytes)
     except MemoryError:
@@ -298,7 +284,7 @@ def _htstats(ctx: Any, number: bytes, mode: bytes = b"") -> Verbatim:
     if mode.lower() not in (b"", b"full"):
         raise ReplyError("ERR syntax error")
     engine = ctx.server.engine
-    db = _integer(number, -_I64_MAX, _I64_MAX, _NOT_INTEGER)
+    db = integer(number, -_I64_MAX, _I64_MAX)
     if not 0 <= db < engine.ndatabases:
         raise ReplyError("ERR Out of range database")
     table = engine.table_info(db)
@@ -414,11 +400,11 @@ def _replybuffer(ctx: Any, what: bytes, value: bytes) -> SimpleString:
         times = {b"never": -1, b"reset": _PEAK_RESET_MS}
         ms = times.get(value.lower())
         if ms is None:
-            ms = _integer(value, 0, _I64_MAX, _NOT_INTEGER)
+            ms = integer(value, 0, _I64_MAX)
         ctx.server.engine.set_peak_reset(ms)
         return OK
     if word == b"resizing":
-        _integer(value, 0, 1, _NOT_INTEGER)
+        integer(value, 0, 1)
         return OK
     raise ReplyError("ERR syntax error")
 

@@ -12,14 +12,14 @@ import math
 import random
 from typing import Any, Final
 
-from fastredis.resp.values import ReplyError, Verbatim
+from fastredis.engine.python_args import integer
+from fastredis.resp.values import Verbatim
 
 _ROWS: Final = 16
 _COLUMNS: Final = 66
 _COLUMNS_MAX: Final = 1000
 _ROWS_MAX: Final = 200
 _RIDGES: Final = ".:*#"  # from the far to the near
-_NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 
 
 def lolwut(ctx: Any, *args: bytes) -> Verbatim:
@@ -33,9 +33,9 @@ def lolwut(ctx: Any, *args: bytes) -> Verbatim:
     numbers = list(args)
     version = 8
     if len(numbers) >= 2 and numbers[0].lower() == b"version":
-        version = _integer(numbers[1])
+        version = integer(numbers[1])
         del numbers[:2]
-    sizes = [_integer(number) for number in numbers[:2]]
+    sizes = [integer(number) for number in numbers[:2]]
     columns = min(max(sizes[0], 1), _COLUMNS_MAX) if sizes else _COLUMNS
     rows = min(max(sizes[1], 1), _ROWS_MAX) if len(sizes) > 1 else _ROWS
     draw = _squares if version < 6 else _hills
@@ -43,16 +43,6 @@ def lolwut(ctx: Any, *args: bytes) -> Verbatim:
     return Verbatim(
         f"{picture}\n\nRedis ver. {REDIS_VERSION} (fastredis {__version__})\n"
     )
-
-
-def _integer(value: bytes) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        raise ReplyError(_NOT_INTEGER) from None
-    if b"%d" % number != value or abs(number) > 2**63 - 1:
-        raise ReplyError(_NOT_INTEGER)
-    return number
 
 
 def _hills(columns: int, rows: int) -> list[str]:

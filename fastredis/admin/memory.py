@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastredis.admin import observed
 from fastredis.commands.spec.syntax import help_lines
+from fastredis.engine.python_args import integer
 from fastredis.resp.values import OK, ReplyError, Verbatim
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _MB: Final = 1024 * 1024
 _BUCKET: Final = 64  # bytes of a hash table's bucket
 _SAMPLES: Final = 5
-_I64_MAX: Final = 2**63 - 1
 
 
 class Figures(NamedTuple):
@@ -107,7 +107,7 @@ def memory_usage(ctx: Any, key: bytes, *options: bytes) -> int | None:
     while rest:
         if rest[0].lower() != b"samples" or len(rest) < 2:
             raise ReplyError("ERR syntax error")
-        samples = _integer(rest[1])
+        samples = integer(rest[1])
         if samples < 0:
             raise ReplyError("ERR syntax error")
         del rest[:2]
@@ -221,17 +221,3 @@ def memory_doctor(ctx: Any) -> Verbatim:
     if not found:
         return Verbatim("Nothing is unusual about the use of memory.\n")
     return Verbatim("\n".join(["What is unusual:", "", *found]) + "\n")
-
-
-def _integer(value: bytes) -> int:
-    """Read an integer as Redis writes it.
-
-    Raises: ReplyError.
-    """
-    try:
-        number = int(value)
-    except ValueError:
-        number = _I64_MAX + 1
-    if b"%d" % number != value or abs(number) > _I64_MAX:
-        raise ReplyError("ERR value is not an integer or out of range")
-    return number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastredis.admin import observed
 from fastredis.commands.spec.syntax import help_lines
+from fastredis.engine.python_args import integer
 from fastredis.resp.values import OK, ReplyError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 _SLOW: Final = 0
 _KINDS: Final = {b"slow": 0, b"large-request": 1, b"large-reply": 2}
 _DEFAULT_COUNT: Final = 10
-_I64: Final = range(-(2**63), 2**63)
 
 
 # --- SLOWLOG ----------------------------------------------------------------------
@@ -84,12 +84,7 @@ def _count(value: bytes) -> int:
 
     Raises: ReplyError.
     """
-    try:
-        number = int(value)
-    except ValueError:
-        number = -2
-    if b"%d" % number != value or number not in _I64:
-        raise ReplyError("ERR value is not an integer or out of range")
+    number = integer(value)
     if number < -1:
         raise ReplyError("ERR count should be greater than or equal to -1")
     return number

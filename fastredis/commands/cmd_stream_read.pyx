@@ -34,7 +34,6 @@ from fastredis.commands.stream_feed cimport (
     stream_drop_pending,
 )
 from fastredis.core.mem cimport zfree, zmalloc
-from fastredis.core.num cimport num_parse_i64
 from fastredis.core.status cimport C_ERR, C_OK, status_t
 from fastredis.datatypes.stream_groups cimport (
     sconsumer_t,
@@ -69,8 +68,8 @@ from fastredis.ds.streamindex cimport (
 )
 from fastredis.engine.args cimport arg_i64_or_reply, arg_is, arg_key
 from fastredis.engine.blocking cimport (
+    arg_timeout_ms_or_reply,
     BLOCK_NULL_ARRAY,
-    block_deadline,
     block_on_keys,
     block_retry_at,
     block_until_gone,
@@ -127,24 +126,6 @@ cdef struct place_t:
 # --- Parse ------------------------------------------------------------------------
 
 
-cdef status_t _timeout_or_reply(
-    client_t *c, int i, int64_t *deadline_ms_out
-) noexcept nogil:
-    """Read a timeout in ms; 0 is no limit."""
-    cdef int64_t ms
-    if num_parse_i64(c.argv[i].ptr, c.argv[i].len, &ms) != C_OK:
-        reply_error(c, b"ERR timeout is not an integer or out of range")
-        return C_ERR
-    if ms < 0:
-        reply_error(c, b"ERR timeout is negative")
-        return C_ERR
-    if ms >= INT64_MAX - c.srv.now_ms:
-        reply_error(c, b"ERR timeout is out of range")
-        return C_ERR
-    deadline_ms_out[0] = block_deadline(c, ms)
-    return C_OK
-
-
 cdef status_t _positive_or_reply(
     client_t *c, int i, const char *error, int64_t *value_out
 ) noexcept nogil:
@@ -172,7 +153,7 @@ cdef status_t _options_or_reply(
     while i < c.argc:
         if i + 1 < c.argc and arg_is(c, i, b"block"):
             i += 1
-            if _timeout_or_reply(c, i, &r.deadline_ms) != C_OK:
+            if arg_timeout_ms_or_reply(c, i, &r.deadline_ms) != C_OK:
                 return C_ERR
         elif i + 1 < c.argc and arg_is(c, i, b"count"):
             i += 1

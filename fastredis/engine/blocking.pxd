@@ -46,6 +46,10 @@ cdef inline int64_t block_deadline(const client_t *c, int64_t ms) noexcept nogil
 cdef status_t arg_timeout_or_reply(
     client_t *c, int i, int64_t *deadline_ms_out
 ) noexcept nogil
+# ... in milliseconds: "ERR timeout is not an integer or out of range"
+cdef status_t arg_timeout_ms_or_reply(
+    client_t *c, int i, int64_t *deadline_ms_out
+) noexcept nogil
 
 # --- For the engine -----------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from fastredis.ds.hashtable cimport (
     ht_unpack,
     ht_walk,
 )
-from fastredis.engine.args cimport arg_key
+from fastredis.engine.args cimport arg_i64_or_error, arg_key
 from fastredis.engine.client cimport (
     CHANGE_BLOCKED,
     CLIENT_BLOCKED,
@@ -53,13 +53,14 @@ from fastredis.keyspace.db cimport DB_LIVE, db_peek, db_state
 from fastredis.keyspace.obj cimport obj_t, obj_type
 from fastredis.resp.parser cimport slice_t
 from libc.math cimport ceil
-from libc.stdint cimport uint64_t
+from libc.stdint cimport INT64_MAX, uint64_t
 from libc.string cimport memcpy
 
 cdef enum:
     NOT_IN_HEAP = -1
 
 cdef char *ERR_TIMEOUT_FLOAT = b"ERR timeout is not a float or out of range"
+cdef char *ERR_TIMEOUT_INTEGER = b"ERR timeout is not an integer or out of range"
 cdef char *ERR_TIMEOUT_RANGE = b"ERR timeout is out of range"
 cdef char *ERR_TIMEOUT_NEGATIVE = b"ERR timeout is negative"
 
@@ -412,7 +413,26 @@ cdef status_t arg_timeout_or_reply(
         reply_error(c, ERR_TIMEOUT_RANGE)
         return C_ERR
     ms = <int64_t>ceil(<double>(seconds * 1000))
-    if ms >= <int64_t>0x7FFFFFFFFFFFFFFF - c.srv.now_ms:
+    return _deadline_or_reply(c, ms, deadline_ms_out)
+
+
+cdef status_t arg_timeout_ms_or_reply(
+    client_t *c, int i, int64_t *deadline_ms_out
+) noexcept nogil:
+    """Read a timeout in milliseconds; 0 is no limit."""
+    cdef int64_t ms
+    if arg_i64_or_error(c, i, ERR_TIMEOUT_INTEGER, &ms) != C_OK:
+        return C_ERR
+    if ms < 0:
+        reply_error(c, ERR_TIMEOUT_NEGATIVE)
+        return C_ERR
+    return _deadline_or_reply(c, ms, deadline_ms_out)
+
+
+cdef inline status_t _deadline_or_reply(
+    client_t *c, int64_t ms, int64_t *deadline_ms_out
+) noexcept nogil:
+    if ms >= INT64_MAX - c.srv.now_ms:
         reply_error(c, ERR_TIMEOUT_RANGE)
         return C_ERR
     deadline_ms_out[0] = block_deadline(c, ms)

@@ -218,28 +218,27 @@ cdef void _reply_unknown(client_t *c) noexcept nogil:
     reply_error_len(c, text, n)
 
 
-cdef bint _is_write(client_t *c) noexcept nogil:
-    """Does a request change data, or end a transaction that does?"""
+cdef bint _is_any(client_t *c, uint32_t flag, uint32_t wanted) noexcept nogil:
+    """Has a request, or one of the transaction that it ends, the flag as wanted?
+
+    wanted: the flag itself, or 0 for one that lacks it.
+    """
     cdef int i
-    if c.cmd.flags & CMD_WRITE:
+    if c.cmd.flags & flag == wanted:
         return True
     if c.flags & CLIENT_MULTI and strcmp(c.cmd.name, b"exec") == 0:
         for i in range(multi_len(c)):
-            if multi_at(c, i).cmd.flags & CMD_WRITE:
+            if multi_at(c, i).cmd.flags & flag == wanted:
                 return True
     return False
 
 
-cdef bint _lacks(client_t *c, uint32_t flag) noexcept nogil:
-    """Is a request without a flag, or one of those of the transaction that it ends?"""
-    cdef int i
-    if not c.cmd.flags & flag:
-        return True
-    if c.flags & CLIENT_MULTI and strcmp(c.cmd.name, b"exec") == 0:
-        for i in range(multi_len(c)):
-            if not multi_at(c, i).cmd.flags & flag:
-                return True
-    return False
+cdef inline bint _is_write(client_t *c) noexcept nogil:
+    return _is_any(c, CMD_WRITE, CMD_WRITE)
+
+
+cdef inline bint _lacks(client_t *c, uint32_t flag) noexcept nogil:
+    return _is_any(c, flag, 0)
 
 
 cdef void _refuse(client_t *c, const char *why) noexcept nogil:

@@ -12,6 +12,8 @@ cdef enum pause_mode_t:
 cdef void pause_start(
     server_t *srv, pause_mode_t mode, int64_t until_ms
 ) noexcept nogil
+# whether keys expire by themselves: not during a pause, nor on a replica, nor imported
+cdef void pause_expiry(server_t *srv) noexcept nogil
 # have those that wait go on
 cdef void pause_end(server_t *srv) noexcept nogil
 # ... if the time is over

@@ -31,6 +31,12 @@ from libc.stdint cimport uint32_t
 from libc.string cimport strcmp
 
 
+cdef void pause_expiry(server_t *srv) noexcept nogil:
+    """Have keys expire by themselves, or not."""
+    srv.ks.is_expire_paused = (
+        srv.is_import_mode or srv.is_replica or srv.pause_mode != PAUSE_NONE)
+
+
 cdef void pause_start(
     server_t *srv, pause_mode_t mode, int64_t until_ms
 ) noexcept nogil:
@@ -40,7 +46,7 @@ cdef void pause_start(
     if until_ms > srv.pause_until_ms:
         srv.pause_until_ms = until_ms
     srv.watch |= WATCH_PAUSE
-    srv.ks.is_expire_paused = True
+    pause_expiry(srv)
 
 
 cdef void pause_end(server_t *srv) noexcept nogil:
@@ -49,7 +55,7 @@ cdef void pause_end(server_t *srv) noexcept nogil:
     srv.pause_mode = PAUSE_NONE
     srv.pause_until_ms = 0
     srv.watch &= ~WATCH_PAUSE
-    srv.ks.is_expire_paused = srv.is_import_mode or srv.is_replica
+    pause_expiry(srv)
     while c != NULL and srv.npaused:
         if c.flags & CLIENT_PAUSED:
             c.flags &= ~(CLIENT_BLOCKED | CLIENT_PAUSED)

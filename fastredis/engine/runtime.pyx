@@ -105,6 +105,7 @@ from fastredis.engine.pause cimport (
     PAUSE_WRITE,
     pause_check,
     pause_end,
+    pause_expiry,
     pause_start,
 )
 from fastredis.engine.spikes cimport spike_add, spike_free
@@ -333,7 +334,7 @@ cdef class Engine:
             self.srv.ks.lfu.decay_min = value
         elif name == "import-mode":
             self.srv.is_import_mode = value
-            _pause_expiry(&self.srv)
+            pause_expiry(&self.srv)
         elif name == "hash-max-listpack-entries":
             self.srv.hash_limits.max_entries = value
         elif name == "hash-max-listpack-value":
@@ -502,10 +503,6 @@ cdef class Engine:
     def is_replica(self):
         """Whether the data comes from a primary, and only from it."""
         return self.srv.is_replica
-
-    @is_replica.setter
-    def is_replica(self, bint value):
-        self.srv.is_replica = value
 
     @property
     def is_paused(self):
@@ -750,7 +747,7 @@ cdef class Engine:
             self.srv.change_hooks |= CHANGE_LOCAL
         else:
             self.srv.change_hooks &= ~CHANGE_LOCAL
-        _pause_expiry(&self.srv)
+        pause_expiry(&self.srv)
         _watch_refusals(&self.srv)
 
     def note_local_expiry(self, int db, bytes key):
@@ -968,11 +965,6 @@ cdef class Engine:
 
 
 # --- Data set ---------------------------------------------------------------------
-
-
-cdef void _pause_expiry(server_t *srv) noexcept:
-    srv.ks.is_expire_paused = (
-        srv.is_import_mode or srv.is_replica or srv.pause_mode != PAUSE_NONE)
 
 
 cdef void _watch_refusals(server_t *srv) noexcept:

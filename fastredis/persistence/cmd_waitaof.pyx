@@ -13,13 +13,9 @@ Cost: O(clients) for each fsync while somebody waits. Threads: the thread that e
 commands.
 Source: Redis documentation, WAITAOF.
 """
-from fastredis.core.status cimport C_ERR, C_OK, status_t
-from fastredis.engine.args cimport (
-    arg_count_or_error,
-    arg_i64_or_error,
-    arg_range_or_reply,
-)
-from fastredis.engine.blocking cimport block_deadline, block_until
+from fastredis.core.status cimport C_OK
+from fastredis.engine.args cimport arg_count_or_error, arg_range_or_reply
+from fastredis.engine.blocking cimport arg_timeout_ms_or_reply, block_until
 from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
@@ -28,7 +24,7 @@ from fastredis.engine.client cimport (
 )
 from fastredis.engine.reply cimport reply_array, reply_error, reply_int
 from fastredis.persistence.aof_file cimport aof_t
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport int64_t
 
 cdef const char *ERR_REPLICA = (
     b"ERR WAITAOF cannot be used with replica instances. Please also note that writes "
@@ -37,8 +33,6 @@ cdef const char *ERR_REPLICA = (
 cdef const char *ERR_NO_FILE = (
     b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 )
-
-
 cdef const char *ERR_COUNT = b"ERR value is out of range, must be positive"
 
 
@@ -78,28 +72,13 @@ cdef void _end_local(client_t *c) noexcept nogil:
         _reply(c)
 
 
-cdef status_t _timeout_or_reply(client_t *c, int i, int64_t *ms_out) noexcept nogil:
-    cdef int64_t ms
-    if arg_i64_or_error(c, i, b"ERR timeout is not an integer or out of range", &ms) \
-            != C_OK:
-        return C_ERR
-    if ms < 0:
-        reply_error(c, b"ERR timeout is negative")
-        return C_ERR
-    if ms > INT64_MAX - c.srv.now_ms - 1:
-        reply_error(c, b"ERR timeout is out of range")
-        return C_ERR
-    ms_out[0] = ms
-    return C_OK
-
-
 cdef api void cmd_waitaof(client_t *c) noexcept nogil:
     """WAITAOF numlocal numreplicas timeout"""
     cdef server_t *srv = c.srv
-    cdef int64_t nlocal, nreplicas, ms
+    cdef int64_t nlocal, nreplicas, deadline
     if arg_range_or_reply(c, 1, 0, 1, &nlocal) != C_OK \
             or arg_count_or_error(c, 2, ERR_COUNT, &nreplicas) != C_OK \
-            or _timeout_or_reply(c, 3, &ms) != C_OK:
+            or arg_timeout_ms_or_reply(c, 3, &deadline) != C_OK:
         return
     if srv.is_replica:
         reply_error(c, ERR_REPLICA)
@@ -111,9 +90,10 @@ cdef api void cmd_waitaof(client_t *c) noexcept nogil:
     if c.flags & (CLIENT_DENY_BLOCKING | CLIENT_FAKE) \
             or ((nlocal == 0 or _is_synced(c)) and _is_enough(c)):
         _reply(c)
-    elif nlocal:
-        block_until(c, block_deadline(c, ms), _is_done, _end_local)
+        return
+    if nlocal:
+        block_until(c, deadline, _is_done, _end_local)
     else:
-        block_until(c, block_deadline(c, ms), _is_enough, _reply)
+        block_until(c, deadline, _is_enough, _reply)
     if nreplicas and srv.ask_acks != NULL:
         srv.ask_acks(srv)

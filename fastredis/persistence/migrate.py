@@ -30,6 +30,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from fastredis.engine.python_args import integer
 from fastredis.persistence.migrate_keys import delete_keys, restore_requests
 from fastredis.resp.values import OK, ReplyError, SimpleString
 
@@ -40,7 +41,6 @@ SEND_NBYTES: Final = 64 * 1024  # the timeout is for so much
 LINE_MAX: Final = 64 * 1024
 
 _INT64: Final = range(-(2**63), 2**63)
-_NOT_INT: Final = "ERR value is not an integer or out of range"
 
 
 class Link:
@@ -187,8 +187,8 @@ def migrate(
     refuses a key; those it has taken are gone here all the same.
     """
     options = _Options(args, key)
-    milliseconds = _integer(timeout)
-    number = b"%d" % _integer(db)
+    milliseconds = integer(timeout)
+    number = b"%d" % integer(db)
     if milliseconds <= 0:
         milliseconds = DEFAULT_TIMEOUT_MS
     requests, keys = restore_requests(ctx, options.keys, options.is_replacing)
@@ -273,12 +273,3 @@ def _request(args: tuple[bytes, ...]) -> bytes:
 def _error_of(line: bytes) -> bytes:
     """Return the text of a reply that is an error, otherwise nothing."""
     return line[1:] if line[:1] == b"-" else b""
-
-
-def _integer(text: bytes) -> int:
-    """Return what an argument says. Raises: ReplyError."""
-    digits = text.removeprefix(b"-")
-    value = int(text) if digits.isdigit() and len(digits) <= 19 else None
-    if value is None or value not in _INT64 or b"%d" % value != text:
-        raise ReplyError(_NOT_INT)
-    return value

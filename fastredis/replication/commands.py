@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastredis.engine.python_args import integer
 from fastredis.resp.values import NO_REPLY, OK, ReplyError, SimpleString
 
 _PORT_MAX = 65535
@@ -17,7 +18,7 @@ def psync(ctx: Any, replid: bytes, offset: bytes, *args: bytes) -> Any:
 
     Raises: ReplyError.
     """
-    number = _integer(offset)
+    number = integer(offset)
     primary = ctx.server.replication.primary
     if args and args[0].lower() == b"failover":
         _take_over(ctx, replid.decode("latin-1"))
@@ -88,7 +89,7 @@ def _note(peer: Any, word: bytes, value: bytes) -> None:
     Raises: ReplyError.
     """
     if word == b"listening-port":
-        port = _integer(value)
+        port = integer(value)
         if not 0 <= port <= _PORT_MAX:
             raise ReplyError("ERR value is out of range")
         peer.port = port
@@ -107,9 +108,9 @@ def _note(peer: Any, word: bytes, value: bytes) -> None:
         if len(parts) == 3 and all(part.isdigit() for part in parts):
             peer.version = tuple(int(part) for part in parts)
     elif word == b"rdb-only":
-        peer.is_rdb_only = _integer(value) == 1
+        peer.is_rdb_only = integer(value) == 1
     elif word == b"rdb-filter-only":
-        # what is named is in it; there are no functions
+        # functions are in every snapshot, keys only where they are wanted
         names = value.split()
         for name in names:
             if name.lower() != b"functions":
@@ -133,13 +134,3 @@ def role(ctx: Any) -> list[Any]:
         if row["state"] == "online"
     ]
     return ["master", replication.history.offset, rows]
-
-
-def _integer(value: bytes) -> int:
-    """Read an integer.
-
-    Raises: ReplyError.
-    """
-    if value.removeprefix(b"-").isdigit() and len(value) < 20:
-        return int(value)
-    raise ReplyError("ERR value is not an integer or out of range")

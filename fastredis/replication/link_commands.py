@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastredis.engine.python_args import integer
 from fastredis.replication.failover import State
 from fastredis.resp.values import OK, ReplyError, SimpleString
 
@@ -57,14 +58,14 @@ def failover(ctx: Any, *args: bytes) -> SimpleString:
     while rest:
         word = rest.pop(0).lower()
         if word == b"timeout" and rest and not timeout:
-            timeout = _integer(rest.pop(0))
+            timeout = integer(rest.pop(0))
             if timeout <= 0:
                 raise ReplyError("ERR FAILOVER timeout must be greater than 0")
         elif word == b"abort":
             is_aborted = True
         elif word == b"to" and len(rest) > 1 and target is None:
             host = rest.pop(0).decode("utf-8", "surrogateescape")
-            target = host, _integer(rest.pop(0))
+            target = host, integer(rest.pop(0))
         elif word == b"force":
             is_forced = True
         else:
@@ -79,14 +80,8 @@ def failover(ctx: Any, *args: bytes) -> SimpleString:
     return OK
 
 
-def _integer(text: bytes) -> int:
-    if text.removeprefix(b"-").isdigit() and len(text) < 20:
-        return int(text)
-    raise ReplyError("ERR value is not an integer or out of range")
-
-
 def _port(text: bytes) -> int:
-    number = _integer(text)
+    number = integer(text)
     if not 0 <= number <= 65535:
         raise ReplyError("ERR Invalid master port")
     return number

@@ -402,6 +402,7 @@ class Primary:
 
     def drained(self, client_id: int) -> None:
         """Go on: a replica has got all that it was sent."""
+        self.backlog.touch(client_id)
         if self._pipe >= 0:
             self._watch_pipe(True)
 
@@ -564,12 +565,26 @@ class Primary:
         ):
             self.backlog.send(replica.id, b"\n")
             return
+        if replica.state is State.SAVING:
+            self._check_progress(replica)
+            return
         if replica.state not in (State.ONLINE, State.LOADING) or replica.is_old:
             return
         silent = self.backlog.progress(replica.id)[1]
         if silent > 1000 * self._config["repl-timeout"]:
             self._log.warning(
                 f"Disconnecting timedout replica (streaming sync): {replica.name}"
+            )
+            self.backlog.close(replica.id)
+
+    def _check_progress(self, replica: Replica) -> None:
+        """End a replica that takes nothing of a snapshot that others wait for, too."""
+        if not self.backlog.is_full(replica.id):
+            self.backlog.touch(replica.id)
+            return
+        if self.backlog.progress(replica.id)[1] > 1000 * self._config["repl-timeout"]:
+            self._log.warning(
+                f"Disconnecting timedout replica (full sync): {replica.name}"
             )
             self.backlog.close(replica.id)
 

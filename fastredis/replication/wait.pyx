@@ -12,9 +12,9 @@ reached, so that writes of others do not keep it waiting.
 Cost: O(clients * replicas) an acknowledgement while somebody waits.
 Threads: the thread that executes commands.
 """
-from fastredis.core.status cimport C_ERR, C_OK, status_t
+from fastredis.core.status cimport C_OK
 from fastredis.engine.args cimport arg_i64_or_reply
-from fastredis.engine.blocking cimport block_deadline, block_until
+from fastredis.engine.blocking cimport arg_timeout_ms_or_reply, block_until
 from fastredis.engine.client cimport (
     CLIENT_DENY_BLOCKING,
     CLIENT_FAKE,
@@ -22,7 +22,7 @@ from fastredis.engine.client cimport (
 )
 from fastredis.engine.reply cimport reply_error, reply_int
 from fastredis.replication.backlog cimport backlog_ask_acks, backlog_count_acks
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport int64_t
 
 cdef const char *ERR_REPLICA = (
     b"ERR WAIT cannot be used with replica instances. Please also note that writes to "
@@ -42,30 +42,17 @@ cdef void _reply(client_t *c) noexcept nogil:
     reply_int(c, _count(c))
 
 
-cdef status_t _timeout_or_reply(client_t *c, int i, int64_t *ms_out) noexcept nogil:
-    """Read a timeout in ms."""
-    if arg_i64_or_reply(c, i, ms_out) != C_OK:
-        return C_ERR
-    if ms_out[0] < 0:
-        reply_error(c, b"ERR timeout is negative")
-        return C_ERR
-    if ms_out[0] > INT64_MAX - c.srv.now_ms - 1:
-        reply_error(c, b"ERR timeout is out of range")
-        return C_ERR
-    return C_OK
-
-
 cdef api void cmd_wait(client_t *c) noexcept nogil:
     """WAIT numreplicas timeout"""
-    cdef int64_t ms
+    cdef int64_t deadline
     if c.srv.is_replica:
         reply_error(c, ERR_REPLICA)
         return
     if arg_i64_or_reply(c, 1, &c.wanted_acks) != C_OK \
-            or _timeout_or_reply(c, 2, &ms) != C_OK:
+            or arg_timeout_ms_or_reply(c, 2, &deadline) != C_OK:
         return
     if _is_done(c) or c.flags & (CLIENT_DENY_BLOCKING | CLIENT_FAKE):
         _reply(c)
         return
-    block_until(c, block_deadline(c, ms), _is_done, _reply)
+    block_until(c, deadline, _is_done, _reply)
     backlog_ask_acks(c.srv)

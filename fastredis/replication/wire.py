@@ -12,6 +12,7 @@ Threads: the one that runs the event loop.
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import socket
@@ -68,30 +69,31 @@ async def connect(
     raise error
 
 
-class Wire:
+class Wire(abc.ABC):
     """A connection; what is here is common to both kinds."""
 
     def __init__(self) -> None:
         self.rest = b""  # was read, and not used yet
 
+    @abc.abstractmethod
     async def _receive(self) -> bytes:
-        raise NotImplementedError
+        """Return what has come; empty: the connection has ended."""
 
+    @abc.abstractmethod
     async def write(self, data: bytes) -> None:
         """Send. Raises: OSError."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def adopt(self, server: Any) -> int:
         """Make it a client of the server, and return the client's id."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self) -> None:
         """Close it, unless it was adopted."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def local_address(self) -> str:
         """Return the address that this end has."""
-        raise NotImplementedError
 
     async def read(self) -> bytes:
         """Return what has come, at least a byte.

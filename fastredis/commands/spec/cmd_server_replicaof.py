@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastredis.commands.spec.model import (
     ADMIN,
     NO_ASYNC_LOADING,
@@ -47,30 +49,25 @@ FAILOVER = Command(
     summary="Has the server and one of its replicas exchange their roles.",
 )
 
-REPLICAOF = Command(
-    "REPLICAOF",
-    group="server",
-    since="5.0.0",
-    arity=3,
-    flags=NO_ASYNC_LOADING | ADMIN | NOSCRIPT | STALE,
-    python=True,
-    args=[_MASTER],
-    reply=ok(),
-    cost="O(1)",
-    summary="Makes the server follow another one and hold its data, or none any more.",
-)
+_FOLLOWS: dict[str, Any] = {
+    "group": "server",
+    "arity": 3,
+    "flags": NO_ASYNC_LOADING | ADMIN | NOSCRIPT | STALE,
+    "python": True,
+    "args": [_MASTER],
+    "reply": ok(),
+    "cost": "O(1)",
+    "summary": (
+        "Makes the server follow another one and hold its data, or none any more."
+    ),
+}
+
+REPLICAOF = Command("REPLICAOF", since="5.0.0", **_FOLLOWS)
 
 SLAVEOF = Command(
     "SLAVEOF",
-    group="server",
     since="1.0.0",
-    arity=3,
-    flags=NO_ASYNC_LOADING | ADMIN | NOSCRIPT | STALE,
-    python=True,
-    args=[_MASTER],
-    reply=ok(),
-    cost="O(1)",
-    summary="Makes the server follow another one and hold its data, or none any more.",
     deprecated="5.0.0",
     replaced_by="`REPLICAOF`",
+    **_FOLLOWS,
 )

@@ -276,6 +276,22 @@ def test_the_child_ends_with_its_last_replica(
     assert "last replica dropped" in primary.log()
 
 
+def test_one_that_takes_nothing_of_its_snapshot_is_disconnected(
+    fresh_server: Callable[..., FastredisServer],
+) -> None:
+    """Others that get the same snapshot would wait for ever."""
+    primary = fresh_server(**NO_DELAY, rdbcompression="no", repl_timeout=2)
+    client = primary.client(timeout=20)
+    client.ok("DEBUG", "POPULATE", 40_000, "key", 1000)
+    stuck = Replica(primary, "eof", "psync2")
+    stuck.client.send("PSYNC", "?", -1)
+    wait_until(lambda: client.info("replication")["connected_slaves"] == "0", 20)
+    assert "Disconnecting timedout replica (full sync)" in primary.log()
+    other = Replica(primary, "eof", "psync2")
+    other.full()
+    wait_until(lambda: "state=online" in client.info("replication")["slave0"])
+
+
 def test_a_slow_replica_is_disconnected(primary: FastredisServer) -> None:
     client = primary.client()
     client.ok("CONFIG", "SET", "client-output-buffer-limit", "replica 1mb 0 0")
@@ -326,6 +342,12 @@ def test_wait_counts_acknowledgements(primary: FastredisServer) -> None:
     )
     assert other.cmd("CLIENT", "UNBLOCK", number) == 1
     assert client.read() == 0
+    for timeout, error in (
+        ("x", "ERR timeout is not an integer or out of range"),
+        (-1, "ERR timeout is negative"),
+        (2**63 - 1, "ERR timeout is out of range"),
+    ):
+        assert str(client.cmd("WAIT", 1, timeout)) == error
 
 
 def test_min_replicas_to_write(primary: FastredisServer) -> None:
