@@ -333,7 +333,7 @@ def _aof_files(aof: AppendOnly) -> Iterator[Field]:
     """Tell of the files that are being written."""
     yield "aof_current_size", aof.size
     yield "aof_base_size", aof.base_size
-    yield "aof_pending_rewrite", 0
+    yield "aof_pending_rewrite", int(aof.is_scheduled)
     yield "aof_buffer_length", aof.waiting_bytes
     yield "aof_pending_bio_fsync", int(aof.is_syncing)
     yield "aof_delayed_fsync", aof.delayed_syncs

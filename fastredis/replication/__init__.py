@@ -1,2 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Replication: a master's changes are applied by its replicas."""
+"""L7: a primary's changes are applied by its replicas.
+
+history        which stream of changes made the data set, and how far
+primary        replicas that attach, get the data set and follow
+backlog        the stream, one copy for all of them
+link           the way to a primary: wire, sync (the data set), master_client (the stream)
+failover       a primary and a replica exchange their roles
+commands       PSYNC, SYNC, REPLCONF, ROLE; link_commands: REPLICAOF, FAILOVER; wait: WAIT
+replication    puts them together
+"""
