@@ -78,6 +78,8 @@ class Loaded:
                 if row[0] == "hash":
                     times += [when for _, when in row[3]]
             due = [when for when in times if 0 < when < now + SOON_MS]
+            if any(row[0] == "none" for row in state.values()):
+                continue  # one has gone while it was looked at
             if not due:
                 return state
             time.sleep(max(0, max(due) - now) / 1000 + 0.002)
